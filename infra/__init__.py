@@ -1,0 +1,1 @@
+"""The infrastructure: one Pulumi program for every environment."""

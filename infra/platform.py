@@ -1,0 +1,139 @@
+"""What a workload knows of where it runs; the `local` folder and its siblings say how each platform provides it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.naming import App
+from infra.versions import ThirdPartyImage
+
+
+class Service(StrEnum):
+    """A service of this repository; the value names its folder in `services/` and its image."""
+
+    SCORING = "scoring"
+    RETRAINING = "retraining"
+
+
+class Bucket(StrEnum):
+    """A bucket of the object store, by what it holds."""
+
+    MODELS = "models"
+    PREDICTIONS = "predictions"
+
+
+class Access(StrEnum):
+    """What a workload may do in a bucket."""
+
+    READ = "read"
+    WRITE = "write"
+    """Reads too: a conditional write is a read and a write."""
+
+
+class Audience(StrEnum):
+    """Who an endpoint is for; a platform may place the two on different networks."""
+
+    CLIENTS = "clients"
+    """Whoever asks for predictions."""
+    OPERATORS = "operators"
+    """Whoever runs the stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadIdentity:
+    """Who a workload is to the platform, and what it may do there.
+
+    Attributes:
+        namespace: where it runs.
+        service_account: what it runs as; one for each workload, so that its permissions are its own.
+        buckets: what it may do in which bucket; nothing in those that are not named.
+        app: what the objects made for it are labelled with.
+    """
+
+    namespace: pulumi.Input[str]
+    service_account: str
+    buckets: Mapping[Bucket, Access]
+    app: App
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretValue:
+    """A value inside a Kubernetes Secret of the workload's own namespace."""
+
+    secret: pulumi.Input[str]
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStoreAccess:
+    """How a workload gets at the object store.
+
+    Attributes:
+        env: environment variables in plain text, such as the region.
+        secret_env: environment variables that come from a Secret; empty where the platform gives pods an identity.
+        ready: what must exist before the workload's first request.
+    """
+
+    env: Mapping[str, pulumi.Input[str]]
+    secret_env: Mapping[str, SecretValue]
+    ready: tuple[pulumi.Resource, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An HTTP port that others than the pods themselves call.
+
+    Attributes:
+        name: of the Service; other parts find it by that name.
+        namespace: of the Service and its pods.
+        app: whose pods answer.
+        port: of the Service.
+        target_port: name of the container's port.
+        audience: who calls it.
+    """
+
+    name: str
+    namespace: pulumi.Input[str]
+    app: App
+    port: int
+    target_port: str
+    audience: Audience
+
+
+class Platform(Protocol):
+    """Where the stack runs.
+
+    What a method makes takes the `opts` it is given: its parent, so that it comes and goes with what needs it, and what
+    it has to wait for. The provider is the platform's own.
+    """
+
+    @property
+    def kubernetes(self) -> k8s.Provider:
+        """The cluster; every Kubernetes object names it."""
+
+    @property
+    def storage_class(self) -> str | None:
+        """What disks are made of; none is the cluster's default."""
+
+    @property
+    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
+        """Stack outputs that only this platform has."""
+
+    def image(self, service: Service) -> pulumi.Output[str]:
+        """A service's image, built from this checkout, by its digest."""
+
+    def third_party_image(self, image: ThirdPartyImage) -> str:
+        """Where an image that the stack does not build is had."""
+
+    def bucket_url(self, bucket: Bucket) -> pulumi.Output[str]:
+        """A bucket, such as `s3://models`, as the services' settings take it."""
+
+    def object_store_access(self, identity: WorkloadIdentity, opts: pulumi.ResourceOptions) -> ObjectStoreAccess:
+        """Lets a workload use its buckets."""
+
+    def expose(self, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """Makes a Service, and what else lets the audience reach it; returns the URL that they use."""

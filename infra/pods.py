@@ -1,0 +1,103 @@
+"""The standard of every pod: what it may do, what it gets, how its health is asked for."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes.core.v1 import (
+    EnvVarArgsDict,
+    PersistentVolumeClaimArgsDict,
+    PodSecurityContextArgsDict,
+    ProbeArgsDict,
+    ResourceRequirementsArgsDict,
+    SecurityContextArgsDict,
+    TopologySpreadConstraintArgsDict,
+    VolumeArgsDict,
+    VolumeMountArgsDict,
+)
+
+from infra.config import Resources
+from infra.naming import App
+from infra.platform import ObjectStoreAccess
+
+RUN_AS: Final = 10001
+"""User and group of every process; the images of this repository are made for it."""
+
+POD_SECURITY: Final[PodSecurityContextArgsDict] = {
+    "run_as_non_root": True,
+    "run_as_user": RUN_AS,
+    "run_as_group": RUN_AS,
+    "fs_group": RUN_AS,
+    # A disk that already has the right owner is not walked file by file at each start.
+    "fs_group_change_policy": "OnRootMismatch",
+    "seccomp_profile": {"type": "RuntimeDefault"},
+}
+
+CONTAINER_SECURITY: Final[SecurityContextArgsDict] = {
+    "allow_privilege_escalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "privileged": False,
+    "read_only_root_filesystem": True,
+}
+
+SCRATCH_VOLUME: Final[VolumeArgsDict] = {"name": "scratch", "empty_dir": {"size_limit": "64Mi"}}
+"""The only place a service may write to: libraries want some temporary folder, none of them keeps anything in it."""
+
+SCRATCH_MOUNT: Final[VolumeMountArgsDict] = {"name": "scratch", "mount_path": "/tmp"}  # noqa: S108 (a path in the pod)
+
+
+def resource_requirements(resources: Resources) -> ResourceRequirementsArgsDict:
+    """Requests and limits as Kubernetes takes them."""
+    return {
+        "requests": {"cpu": f"{resources.cpu_request_millicores}m", "memory": f"{resources.memory_request_mib}Mi"},
+        "limits": {"cpu": f"{resources.cpu_limit_millicores}m", "memory": f"{resources.memory_limit_mib}Mi"},
+    }
+
+
+def http_probe(path: str, port: str, *, period: int, timeout: int, failures: int) -> ProbeArgsDict:
+    """A GET every `period` seconds; `failures` in a row, none answered well within `timeout` seconds, mean no."""
+    return {
+        "http_get": {"path": path, "port": port},
+        "period_seconds": period,
+        "timeout_seconds": timeout,
+        "failure_threshold": failures,
+    }
+
+
+def spread(app: App) -> list[TopologySpreadConstraintArgsDict]:
+    """Asks for the pods of one revision to lie in different zones and on different nodes.
+
+    It does not insist: with one node, or one zone short of room, all of them together still serve.
+    """
+    return [
+        {
+            "max_skew": 1,
+            "topology_key": key,
+            "when_unsatisfiable": "ScheduleAnyway",
+            "label_selector": {"match_labels": app.selector},
+            "match_label_keys": ["pod-template-hash"],
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def disk(name: str, app: App, size_gib: int, storage_class: str | None) -> PersistentVolumeClaimArgsDict:
+    """A disk for one pod of a StatefulSet; no storage class is the cluster's default one."""
+    return {
+        "metadata": {"name": name, "labels": app.labels},
+        "spec": {
+            "access_modes": ["ReadWriteOnce"],
+            "storage_class_name": storage_class,
+            "resources": {"requests": {"storage": f"{size_gib}Gi"}},
+        },
+    }
+
+
+def environment(settings: Mapping[str, pulumi.Input[str]], store: ObjectStoreAccess) -> list[EnvVarArgsDict]:
+    """A container's environment: its own settings, then what gives it the object store."""
+    plain: list[EnvVarArgsDict] = [{"name": name, "value": value} for name, value in {**settings, **store.env}.items()]
+    secret: list[EnvVarArgsDict] = [
+        {"name": name, "value_from": {"secret_key_ref": {"name": value.secret, "key": value.key}}}
+        for name, value in store.secret_env.items()
+    ]
+    return plain + secret

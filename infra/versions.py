@@ -1,0 +1,21 @@
+"""Every version that the stack pins, in one place: third-party images and Kubernetes."""
+
+from enum import StrEnum
+from typing import Final
+
+KUBERNETES_VERSION: Final = "1.34"
+"""Minor version of the clusters the stack is written for; the Pod Security level of every namespace is pinned to it."""
+
+
+class ThirdPartyImage(StrEnum):
+    """An image that the stack runs and does not build; the value is its name in the configuration."""
+
+    PROMETHEUS = "prometheus"
+    VERSITYGW = "versitygw"
+
+
+THIRD_PARTY_IMAGES: Final[dict[ThirdPartyImage, str]] = {
+    ThirdPartyImage.PROMETHEUS: "quay.io/prometheus/prometheus:v3.13.5",
+    ThirdPartyImage.VERSITYGW: "docker.io/versity/versitygw:v1.8.0",
+}
+"""Where each image is had when the configuration names no other."""

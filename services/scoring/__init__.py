@@ -1,0 +1,1 @@
+"""The scoring service: answers rows of features with the champion's predictions, over HTTP."""

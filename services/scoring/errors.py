@@ -1,0 +1,62 @@
+"""What a client is told when a request is not answered: one form, a fixed list of codes, never an exception's text."""
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from lifecycle.features import FeatureErrorCode
+
+ErrorCode: TypeAlias = (
+    FeatureErrorCode
+    | Literal[
+        "invalid_json",
+        "not_utf8",
+        "too_deep",
+        "wrong_shape",
+        "unknown_field",
+        "missing_field",
+        "doubled_key",
+        "no_rows",
+        "too_many_rows",
+        "body_too_large",
+        "body_too_slow",
+        "body_incomplete",
+        "unsupported_media_type",
+        "not_found",
+        "method_not_allowed",
+        "bad_request",
+        "starting",
+        "waiting_for_champion",
+        "store_unavailable",
+        "model_refused",
+        "draining",
+        "internal",
+    ]
+)
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Why a request was not answered."""
+
+    code: ErrorCode
+    message: str
+    field: str | None = None
+    """Where in the request body, for example rows[0].car_value; null when no place in it is at fault."""
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """The body of every answer that is not a success."""
+
+    error: ErrorBody
+
+
+class RequestError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(
+        self, status: int, code: ErrorCode, message: str, field: str | None = None, *, close: bool = False
+    ) -> None:
+        """Args: HTTP status, code, what the client may read, where; and whether to close the connection after it."""
+        super().__init__(message)
+        self.status: Final = status
+        self.body: Final = ErrorResponse(ErrorBody(code, message, field))
+        self.close: Final = close

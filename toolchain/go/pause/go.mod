@@ -1,0 +1,5 @@
+module toolchain/pause
+
+go 1.25.0
+
+tool toolchain/pause

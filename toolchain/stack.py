@@ -1,0 +1,213 @@
+"""The `local` stack from the outside: bring it up, ask it something, take it away."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from toolchain import images, plugins
+from toolchain.cluster import node
+from toolchain.cluster.settings import ClusterSettings
+from toolchain.errors import ToolchainError
+from toolchain.install import bin_dir, install
+from toolchain.paths import REPOSITORY, state_dir
+from toolchain.progress import console, step
+
+_SECRET_KEY = "realtime-ml:object_store_secret_key"  # noqa: S105 - the name of a key, not its value
+_SAMPLE_REQUEST = REPOSITORY / "models" / "car_loan" / "sample_request.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster that the stack runs on.
+
+    Attributes:
+        name: of the stack's folder: the embedded cluster's name, or the context's.
+        kubeconfig: the file whose context is used.
+        settings: the configuration that follows from the cluster, on top of Pulumi.local.yaml.
+        embedded: the embedded cluster, unless it is another.
+    """
+
+    name: str
+    kubeconfig: Path
+    settings: dict[str, object]
+    embedded: ClusterSettings | None
+
+    @property
+    def folder(self) -> Path:
+        """Where the stack's state, configuration and passphrase are kept."""
+        return state_dir() / "stacks" / self.name
+
+
+def target(*, start: bool) -> Target:
+    """The cluster that is asked for: the one of `KUBE_CONTEXT`, else the embedded one, started if need be.
+
+    Raises:
+        ToolchainError: there is no such context, it has no registry, or the embedded cluster does not start.
+    """
+    context = os.environ.get("KUBE_CONTEXT")
+    return _existing(context) if context else _embedded(start=start)
+
+
+def up(chosen: Target) -> None:
+    """Run `pulumi up`, then ask the model for a prediction and show where to look next."""
+    with step("pulumi up", 120):
+        _pulumi(chosen, "up", "--yes", "--skip-preview", "--refresh")
+    answers = outputs(chosen)
+    sample = json.loads(_SAMPLE_REQUEST.read_text(encoding="utf-8"))
+    url = f"{answers['scoring_url']}/v1/predict"
+    answer = _ask(url, sample)
+    console.print(f"\n[bold]{url}[/bold] answers")
+    console.print_json(json.dumps(answer))
+    console.print(
+        f"\nask it yourself:\n  curl -s {url} -H 'content-type: application/json' -d @{_SAMPLE_REQUEST.relative_to(REPOSITORY)}\n"
+        f"where to look next:\n  metrics    {answers['prometheus_url']}\n  objects    {answers['object_store_url']}\n"
+        f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n  outputs    make outputs\n  take it away    make destroy, make clean"
+    )
+
+
+def preview(chosen: Target) -> None:
+    """Show what `up` would change."""
+    _pulumi(chosen, "preview", "--diff")
+
+
+def destroy(chosen: Target) -> None:
+    """Take the stack's objects out of the cluster."""
+    with step("pulumi destroy", 60):
+        _pulumi(chosen, "destroy", "--yes", "--skip-preview", "--refresh")
+
+
+def outputs(chosen: Target) -> dict[str, str]:
+    """The stack's plain outputs, with the addresses and the kubeconfig as they are on this machine."""
+    text = _pulumi(chosen, "stack", "output", "--json", capture=True)
+    answers = {name: value for name, value in json.loads(text or "{}").items() if isinstance(value, str) and value != "[secret]"}
+    if not answers:
+        raise ToolchainError("reading the stack's outputs", f"the stack on {chosen.name} is not up", "run `make up` first")
+    if chosen.embedded is not None:
+        for outside, inside in chosen.embedded.relays.values():
+            answers = {name: value.replace(f"http://127.0.0.1:{inside}", f"http://127.0.0.1:{outside}") for name, value in answers.items()}
+    return {**answers, "kubeconfig": str(chosen.kubeconfig)}
+
+
+def _embedded(*, start: bool) -> Target:
+    settings = ClusterSettings.from_environment()
+    local: dict[str, object] = {"kube_context": settings.name, "registry": settings.registry}
+    if start:
+        node.up(settings)
+        base = images.provide_base(settings.registry)
+        local["base_image"] = base
+        local["images"] = images.provide(settings.registry, images.stack_images(install(["prometheus", "versitygw"])), base)
+    return Target(settings.name, settings.kubeconfig, {"realtime-ml:local": local}, settings)
+
+
+def _existing(context: str) -> Target:
+    title = f"looking at the cluster of context {context}"
+    kubectl = install(["kubectl"])["kubectl"]
+    kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    command = [kubectl, f"--context={context}", "get", "configmap", "local-registry-hosting", "--namespace=kube-public", "--ignore-not-found"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*command, "--output=jsonpath={.data.localRegistryHosting\\.v1}"], capture_output=True, text=True, check=False, timeout=30
+    )
+    if done.returncode != 0:
+        raise ToolchainError(title, done.stderr.strip(), f"see `kubectl config get-contexts`; the kubeconfig is {kubeconfig}")
+    registry = os.environ.get("REGISTRY") or (yaml.safe_load(done.stdout) or {}).get("host")
+    if not registry:
+        raise ToolchainError(
+            title,
+            "it does not say where its image registry is (ConfigMap kube-public/local-registry-hosting)",
+            "give one that this machine can push to and the cluster can pull from: make up KUBE_CONTEXT=... REGISTRY=host:port",
+        )
+    local = {"kube_context": context, "registry": registry, "exposure": "node_port"}
+    return Target(context, kubeconfig, {"realtime-ml:local": local}, None)
+
+
+def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:
+    """Run the Pulumi CLI on the target's stack; its own output goes to the person unless it is wanted."""
+    pulumi = install(["pulumi"])["pulumi"]
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    environment = _environment(chosen, pulumi)
+    config = _config_file(chosen)
+    if not (chosen.folder / "backend" / ".pulumi" / "stacks" / "realtime-ml" / "local.json").exists():
+        _run(pulumi, ["stack", "init", "local", "--config-file", config], environment, capture=True)
+    _ensure_secret(pulumi, config, environment)
+    return _run(pulumi, [*arguments, "--stack", "local", *(() if arguments[0] == "stack" else ("--config-file", str(config)))], environment, capture=capture)
+
+
+def _run(pulumi: Path, arguments: list[str | Path], environment: dict[str, str], *, capture: bool, text: str | None = None) -> str:
+    command = [str(pulumi), "--cwd", str(REPOSITORY), "--non-interactive", *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603 - the Pulumi CLI
+        command,
+        env=environment,
+        check=False,
+        text=True,
+        input=text,
+        stdout=subprocess.PIPE if capture else sys.stderr,
+        stderr=subprocess.PIPE if capture else None,
+    )
+    if done.returncode != 0:
+        said = f": {(done.stderr or done.stdout).strip()[-2000:]}" if capture else ", see what it printed above"
+        raise ToolchainError(f"pulumi {arguments[0]}", f"it ended with {done.returncode}{said}", "mend the cause and run it again: Pulumi goes on from there")
+    return done.stdout or ""
+
+
+def _environment(chosen: Target, pulumi: Path) -> dict[str, str]:
+    backend = chosen.folder / "backend"
+    backend.mkdir(exist_ok=True)
+    passphrase = chosen.folder / "passphrase"
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+    folder, names = plugins.stand_ins(Path(sys.executable))
+    builder = images.builder_environment() if "pulumi-resource-docker-build" in names else {}
+    builder.pop("HOME", None)
+    return {
+        **os.environ,
+        **builder,
+        "PATH": os.pathsep.join([str(folder), str(Path(sys.executable).parent), str(pulumi.parent), str(bin_dir()), os.environ["PATH"]]),
+        "KUBECONFIG": str(chosen.kubeconfig),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # With all stand-ins there is nothing to fetch, and the attempt would only end in a time-out.
+        **({"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"} if names else {}),
+    }
+
+
+def _config_file(chosen: Target) -> Path:
+    """The stack's configuration: Pulumi.local.yaml, what follows from the cluster, and the secrets made for it."""
+    path = chosen.folder / "Pulumi.local.yaml"
+    kept = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    document = yaml.safe_load((REPOSITORY / "Pulumi.local.yaml").read_text(encoding="utf-8"))
+    config = document.setdefault("config", {})
+    for key, value in chosen.settings.items():
+        known = kept.get("config", {}).get(key, {})
+        config[key] = {**known, **value, **config.get(key, {})} if isinstance(value, dict) else value
+    if _SECRET_KEY in kept.get("config", {}):
+        config[_SECRET_KEY] = kept["config"][_SECRET_KEY]
+    if "encryptionsalt" in kept:
+        document["encryptionsalt"] = kept["encryptionsalt"]
+    if document != kept:
+        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _ensure_secret(pulumi: Path, config: Path, environment: dict[str, str]) -> None:
+    """Make the object store's key once; it goes in by standard input, so that no process list shows it."""
+    if _SECRET_KEY not in yaml.safe_load(config.read_text(encoding="utf-8"))["config"]:
+        arguments: list[str | Path] = ["config", "set", "--secret", _SECRET_KEY, "--stack", "local", "--config-file", config]
+        _run(pulumi, arguments, environment, capture=True, text=secrets.token_urlsafe(32))
+
+
+# The Deployment is ready by now; the relay to it may need a moment more.
+@retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_delay(30), wait=wait_fixed(0.5), reraise=True)
+def _ask(url: str, request: object) -> object:
+    answer = httpx.post(url, json=request, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
