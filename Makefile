@@ -69,6 +69,6 @@ clean-cache: ## drop every tool, package and image layer
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends python3-venv && $(PYTHON) -m venv --clear .venv; } || { \
 	  echo "make: python3 has no venv module; install python3-venv (Debian) or set PYTHON to one that has it" >&2; exit 1; }
 	.venv/bin/pip install -q --disable-pip-version-check uv==0.13.9
-	.venv/bin/uv pip sync -q --python .venv/bin/python requirements-dev.lock
+	.venv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python requirements-dev.lock
 	.venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
 	@touch $@

@@ -46,7 +46,7 @@ class ServiceImage(pulumi.ComponentResource):
             name,
             # A preview needs neither Docker nor a registry.
             build_on_preview=False,
-            build_args=args.build_args,
+            build_args=args.build_args or None,
             context={"location": BUILD_CONTEXT},
             dockerfile={"location": f"{BUILD_CONTEXT}/services/{args.service}/Dockerfile"},
             push=True,

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import (
     EnvVarArgsDict,
     PersistentVolumeClaimArgsDict,
+    PersistentVolumeClaimSpecArgsDict,
     PodSecurityContextArgsDict,
     ProbeArgsDict,
     ResourceRequirementsArgsDict,
@@ -49,9 +50,19 @@ SCRATCH_MOUNT: Final[VolumeMountArgsDict] = {"name": "scratch", "mount_path": "/
 def resource_requirements(resources: Resources) -> ResourceRequirementsArgsDict:
     """Requests and limits as Kubernetes takes them."""
     return {
-        "requests": {"cpu": f"{resources.cpu_request_millicores}m", "memory": f"{resources.memory_request_mib}Mi"},
-        "limits": {"cpu": f"{resources.cpu_limit_millicores}m", "memory": f"{resources.memory_limit_mib}Mi"},
+        "requests": {"cpu": cores(resources.cpu_request_millicores), "memory": mebibytes(resources.memory_request_mib)},
+        "limits": {"cpu": cores(resources.cpu_limit_millicores), "memory": mebibytes(resources.memory_limit_mib)},
     }
+
+
+def cores(millicores: int) -> str:
+    """A quantity as the API server writes it itself, so that reading it back never looks like a change."""
+    return f"{millicores}m" if millicores % 1000 else f"{millicores // 1000}"
+
+
+def mebibytes(mib: int) -> str:
+    """A quantity as the API server writes it itself, likewise."""
+    return f"{mib}Mi" if mib % 1024 else f"{mib // 1024}Gi"
 
 
 def http_probe(path: str, port: str, *, period: int, timeout: int, failures: int) -> ProbeArgsDict:
@@ -83,14 +94,13 @@ def spread(app: App) -> list[TopologySpreadConstraintArgsDict]:
 
 def disk(name: str, app: App, size_gib: int, storage_class: str | None) -> PersistentVolumeClaimArgsDict:
     """A disk for one pod of a StatefulSet; no storage class is the cluster's default one."""
-    return {
-        "metadata": {"name": name, "labels": app.labels},
-        "spec": {
-            "access_modes": ["ReadWriteOnce"],
-            "storage_class_name": storage_class,
-            "resources": {"requests": {"storage": f"{size_gib}Gi"}},
-        },
+    spec: PersistentVolumeClaimSpecArgsDict = {
+        "access_modes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{size_gib}Gi"}},
     }
+    if storage_class is not None:
+        spec["storage_class_name"] = storage_class
+    return {"metadata": {"name": name, "labels": app.labels}, "spec": spec}
 
 
 def environment(settings: Mapping[str, pulumi.Input[str]], store: ObjectStoreAccess) -> list[EnvVarArgsDict]:

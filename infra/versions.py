@@ -15,7 +15,7 @@ class ThirdPartyImage(StrEnum):
 
 
 THIRD_PARTY_IMAGES: Final[dict[ThirdPartyImage, str]] = {
-    ThirdPartyImage.PROMETHEUS: "quay.io/prometheus/prometheus:v3.13.5",
+    ThirdPartyImage.PROMETHEUS: "quay.io/prometheus/prometheus:v3.16.0",
     ThirdPartyImage.VERSITYGW: "docker.io/versity/versitygw:v1.8.0",
 }
 """Where each image is had when the configuration names no other."""

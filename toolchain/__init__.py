@@ -1,1 +1,1 @@
-"""Pinned tools, the embedded cluster and the stand-ins, for machines that have nothing of Pulumi, Docker or Kubernetes."""
+"""Pinned tools, the embedded cluster and the stand-ins, for machines without Pulumi, Docker and Kubernetes."""

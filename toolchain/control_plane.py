@@ -4,18 +4,20 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from toolchain import kubeconfig, pki
 from toolchain.errors import ToolchainError
 from toolchain.install import install
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE_IP = "10.96.0.1"
@@ -85,14 +87,29 @@ def write_files(layout: Layout, context: str) -> None:
     authority = pki.Authority(layout.pki, "ca").ensure()
     front = pki.Authority(layout.pki, "front-proxy-ca").ensure()
     pki.signing_key(layout.pki / "service-accounts.key")
-    names = ["localhost", "127.0.0.1", layout.address, API_SERVICE_IP, "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+    names = [
+        "localhost",
+        "127.0.0.1",
+        layout.address,
+        API_SERVICE_IP,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ]
     authority.issue("apiserver", "kube-apiserver", names=[*names, *layout.names])
     authority.issue("apiserver-kubelet", "kube-apiserver-kubelet-client", organization="system:masters")
     authority.issue("etcd", "etcd", names=["localhost", "127.0.0.1"])
     front.issue("front-proxy", "front-proxy-client")
     for file, user, group in _USERS:
         pair = authority.issue(file, user, organization=group)
-        kubeconfig.write(layout.kubeconfig(file), context=context, server=layout.server, authority=authority.pair.certificate, user=pair)
+        kubeconfig.write(
+            layout.kubeconfig(file),
+            context=context,
+            server=layout.server,
+            authority=authority.pair.certificate,
+            user=pair,
+        )
     (layout.folder / "admission.yaml").write_text(_ADMISSION, encoding="utf-8")
 
 
@@ -108,7 +125,16 @@ def etcd(program: Path, layout: Layout) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=default={peer}",
-        *(f"--{prefix}{flag}" for prefix in ("", "peer-") for flag in (f"cert-file={keys / 'etcd.crt'}", f"key-file={keys / 'etcd.key'}", f"trusted-ca-file={keys / 'ca.crt'}", "client-cert-auth=true")),
+        *(
+            f"--{prefix}{flag}"
+            for prefix in ("", "peer-")
+            for flag in (
+                f"cert-file={keys / 'etcd.crt'}",
+                f"key-file={keys / 'etcd.key'}",
+                f"trusted-ca-file={keys / 'ca.crt'}",
+                "client-cert-auth=true",
+            )
+        ),
         # One node on a shared disk: a late heartbeat is a slow disk and never another leader.
         "--heartbeat-interval=500",
         "--election-timeout=5000",
@@ -204,8 +230,14 @@ class ControlPlane:
         # The API server warns on an address of loopback and puts no endpoint for itself; nothing here needs one.
         commands: Mapping[str, list[str]] = {
             "etcd": etcd(programs["etcd"], self._layout),
-            "kube-apiserver": [*api_server(programs["kube-apiserver"], self._layout), "--endpoint-reconciler-type=none"],
-            "kube-controller-manager": [*controller_manager(programs["kube-controller-manager"], self._layout), f"--secure-port={self._manager_port}"],
+            "kube-apiserver": [
+                *api_server(programs["kube-apiserver"], self._layout),
+                "--endpoint-reconciler-type=none",
+            ],
+            "kube-controller-manager": [
+                *controller_manager(programs["kube-controller-manager"], self._layout),
+                f"--secure-port={self._manager_port}",
+            ],
         }
         try:
             for name, command in commands.items():
@@ -217,13 +249,15 @@ class ControlPlane:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop the programs."""
         self._running.close()
 
     def _start(self, name: str, command: list[str]) -> None:
         log = self._running.enter_context((self._layout.folder / f"{name}.log").open("wb"))
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)  # noqa: S603 - built above
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self._running.callback(_stop, process)
 
     def _wait_until_ready(self) -> None:
@@ -240,7 +274,11 @@ class ControlPlane:
                 time.sleep(0.2)
         log = self._layout.folder / "kube-apiserver.log"
         tail = "\n    ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
-        raise ToolchainError("starting a control plane", f"no API server after {_START_SECONDS} s; it printed last:\n    {tail}", f"see {log}")
+        raise ToolchainError(
+            "starting a control plane",
+            f"no API server after {_START_SECONDS} s; it printed last:\n    {tail}",
+            f"see {log}",
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

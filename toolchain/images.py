@@ -14,12 +14,10 @@ from pathlib import Path
 
 import httpx
 
-from toolchain import debian
 from toolchain.install import install, sha256
 from toolchain.paths import cache_dir
 from toolchain.process import run
 from toolchain.progress import step
-from toolchain.tools import TOOLS
 
 _DEBIAN_RELEASE = "bookworm"
 # What `python:3.11-slim-bookworm` has that the services' Dockerfiles rely on.
@@ -46,15 +44,20 @@ class Image:
 
 def system_images(tools: Mapping[str, Path]) -> tuple[Image, ...]:
     """The images that a node needs before any stack: each a static program and nothing else."""
-    names = {"pause": "65535:65535", "coredns": "65532:65532", "metrics-server": "65532:65532", "local-path-provisioner": "0:0"}
+    names = {
+        "pause": "65535:65535",
+        "coredns": "65532:65532",
+        "metrics-server": "65532:65532",
+        "local-path-provisioner": "0:0",
+    }
     return tuple(
-        Image(name, f'FROM scratch\nCOPY {name} /{name}\nUSER {user}\nENTRYPOINT ["/{name}"]\n', {name: tools[name]}) for name, user in names.items()
+        Image(name, f'FROM scratch\nCOPY {name} /{name}\nUSER {user}\nENTRYPOINT ["/{name}"]\n', {name: tools[name]})
+        for name, user in names.items()
     )
 
 
 def stack_images(tools: Mapping[str, Path]) -> tuple[Image, ...]:
     """The third-party images of the stack, with entry points, users and paths as the official ones have them."""
-    prometheus = debian.root("prometheus")
     return (
         Image(
             "versitygw",
@@ -63,13 +66,9 @@ def stack_images(tools: Mapping[str, Path]) -> tuple[Image, ...]:
         ),
         Image(
             "prometheus",
-            "FROM BASE\nCOPY prometheus /bin/prometheus\nCOPY share/ /usr/share/\nUSER 65534:65534\n"
+            "FROM scratch\nCOPY prometheus /bin/prometheus\nUSER 65534:65534\n"
             'WORKDIR /prometheus\nENTRYPOINT ["/bin/prometheus"]\n',
-            {
-                "prometheus": prometheus / TOOLS["prometheus"].path,
-                **{f"share/{folder}": prometheus / "usr" / "share" / folder for folder in ("prometheus", "javascript", "nodejs", "fonts")},
-            },
-            30,
+            {"prometheus": tools["prometheus"]},
         ),
     )
 
@@ -85,7 +84,10 @@ def provide(registry: str, images: tuple[Image, ...], base: str = "") -> dict[st
     references = {image.name: reference(registry, image, base) for image in images}
     for image in images:
         if not _is_in_registry(references[image.name]):
-            with step(f"image {image.name}", image.expected_seconds), tempfile.TemporaryDirectory(prefix="image-") as context:
+            with (
+                step(f"image {image.name}", image.expected_seconds),
+                tempfile.TemporaryDirectory(prefix="image-") as context,
+            ):
                 for name, source in image.files.items():
                     _place(source, Path(context, name))
                 Path(context, "Dockerfile").write_text(_recipe(image, base), encoding="utf-8")
@@ -105,7 +107,9 @@ def reference(registry: str, image: Image, base: str = "") -> str:
 def provide_base(registry: str) -> str:
     """Make the base image that stands in for `python:3.11-slim-bookworm`, and return its reference."""
     archive = _debootstrap()
-    recipe = f"FROM scratch\nADD {archive.name} /\n" + "".join(f"ENV {variable}=/{_CERTIFICATES}\n" for variable in ("PIP_CERT", "SSL_CERT_FILE"))
+    recipe = f"FROM scratch\nADD {archive.name} /\n" + "".join(
+        f"ENV {variable}=/{_CERTIFICATES}\n" for variable in ("PIP_CERT", "SSL_CERT_FILE")
+    )
     image = Image("python", recipe, {archive.name: archive}, 40)
     return provide(registry, (image,))["python"]
 
@@ -119,43 +123,68 @@ def _debootstrap() -> Path:
         with step(title, 60), tempfile.TemporaryDirectory(dir=archive.parent, prefix=".new-") as scratch:
             tree = Path(scratch, "tree")
             program = install(["debootstrap"])["debootstrap"]
-            run(title, [program, "--variant=minbase", f"--include={','.join(_BASE_PACKAGES)}", _DEBIAN_RELEASE, tree], log)
+            run(
+                title,
+                [program, "--variant=minbase", f"--include={','.join(_BASE_PACKAGES)}", _DEBIAN_RELEASE, tree],
+                log,
+            )
             # Behind a proxy with an authority of its own, pip in the image must trust what the machine trusts.
             shutil.copyfile(f"/{_CERTIFICATES}", tree / _CERTIFICATES)
             for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
                 shutil.rmtree(tree / waste, ignore_errors=True)
             packed = Path(scratch, archive.name)
-            run(title, ["tar", "--create", "--numeric-owner", "--sort=name", "--file", packed, "--directory", tree, "--exclude=./dev/*", "."], log)
+            run(
+                title,
+                [
+                    "tar",
+                    "--create",
+                    "--numeric-owner",
+                    "--sort=name",
+                    "--file",
+                    packed,
+                    "--directory",
+                    tree,
+                    "--exclude=./dev/*",
+                    ".",
+                ],
+                log,
+            )
             packed.rename(archive)
     return archive
 
 
-def builder_environment() -> dict[str, str]:
-    """What buildah must be told so that it keeps to our cache and leaves the machine's containers alone."""
+def builder() -> Path:
+    """The buildah that keeps to our cache and leaves the machine's own containers and settings alone."""
     folder = cache_dir() / "containers"
     settings = folder / "settings"
-    settings.mkdir(parents=True, exist_ok=True)
     _keep(
         settings / "storage.conf",
         f'[storage]\ndriver = "overlay"\ngraphroot = "{folder / "storage"}"\nrunroot = "{folder / "run"}"\n',
     )
     _keep(settings / "registries.conf", 'unqualified-search-registries = ["docker.io"]\n')
     # Images are pinned and come from registries that the recipes name; nobody here signs them.
-    _keep(settings / ".config" / "containers" / "policy.json", json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
-    return {
-        "TOOLCHAIN_BUILDAH": str(install(["buildah"])["buildah"]),
-        "CONTAINERS_STORAGE_CONF": str(settings / "storage.conf"),
-        "CONTAINERS_REGISTRIES_CONF": str(settings / "registries.conf"),
-        "BUILDAH_ISOLATION": "chroot",
-        "HOME": str(settings),
-    }
+    _keep(
+        settings / ".config" / "containers" / "policy.json",
+        json.dumps({"default": [{"type": "insecureAcceptAnything"}]}),
+    )
+    program = settings / "buildah"
+    _keep(
+        program,
+        f"""#!/bin/sh
+export HOME="{settings}"
+export CONTAINERS_STORAGE_CONF="$HOME/storage.conf" CONTAINERS_REGISTRIES_CONF="$HOME/registries.conf"
+export BUILDAH_ISOLATION=chroot
+exec "{install(["buildah"])["buildah"]}" "$@"
+""",
+    )
+    program.chmod(0o755)
+    return program
 
 
 def _build(name: str, reference: str, context: Path) -> None:
-    environment = builder_environment()
-    buildah, log = environment["TOOLCHAIN_BUILDAH"], cache_dir() / "logs" / "images.log"
-    run(f"image {name}", [buildah, "build", "--quiet", "--layers", "--network=host", "--tag", reference, context], log, env=environment)
-    run(f"image {name}", [buildah, "push", "--quiet", "--tls-verify=false", reference], log, env=environment)
+    buildah, log = builder(), cache_dir() / "logs" / "images.log"
+    run(f"image {name}", [buildah, "build", "--quiet", "--layers", "--network=host", "--tag", reference, context], log)
+    run(f"image {name}", [buildah, "push", "--quiet", "--tls-verify=false", reference], log)
 
 
 def _recipe(image: Image, base: str) -> str:

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -60,7 +61,9 @@ def find(tool: Tool) -> Finding:
     if tool.source in MODULES:
         built = go_build.location(MODULES[tool.source], tool)
         wanted = MODULES[tool.source].version
-        return Finding(tool, Origin.CACHE if built.exists() else Origin.GO, built if built.exists() else None, wanted, remark)
+        return Finding(
+            tool, Origin.CACHE if built.exists() else Origin.GO, built if built.exists() else None, wanted, remark
+        )
     unpacked = debian.location(tool)
     version_file = debian.installed_version(tool)
     found = unpacked.exists()
@@ -81,9 +84,11 @@ def install(names: Iterable[str] = tuple(TOOLS)) -> dict[str, Path]:
     with _one_at_a_time():
         missing = [finding.tool for finding in map(find, map(TOOLS.__getitem__, names)) if finding.path is None]
         debian.unpack([tool for tool in missing if tool.source not in MODULES])
-        for module in MODULES.values():
-            go_build.build(module, [tool for tool in missing if tool.source == module.name])
-        go_build.drop_build_cache()
+        wanted = {module: [tool for tool in missing if tool.source == module.name] for module in MODULES.values()}
+        for module, tools in wanted.items():
+            go_build.build(module, tools)
+        if any(wanted.values()):
+            go_build.drop_build_cache()
     return _publish(names)
 
 
@@ -95,7 +100,9 @@ def _publish(names: Iterable[str]) -> dict[str, Path]:
     for name in names:
         finding = find(TOOLS[name])
         if finding.path is None:
-            raise ToolchainError(f"getting {name}", f"{name} is still missing after it was built", "run `make clean-cache`, then again")
+            raise ToolchainError(
+                f"getting {name}", f"{name} is still missing after it was built", "run `make clean-cache`, then again"
+            )
         if finding.origin is Origin.CACHE:
             verify(finding.path)
         link = folder / name
@@ -136,8 +143,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _one_at_a_time() -> FileLock:
-    """A lock among all runs that share the cache; says so when it has to wait."""
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold a lock among all runs that share the cache; says so when it has to wait."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     lock = FileLock(cache_dir() / "install.lock")
     try:
@@ -145,7 +153,10 @@ def _one_at_a_time() -> FileLock:
     except Timeout:
         console.print("another run is installing tools; waiting for it")
         lock.acquire()
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _on_path(name: str) -> Path | None:
@@ -158,8 +169,13 @@ def _on_path(name: str) -> Path | None:
 def _version_of(path: Path, tool: Tool) -> Version | None:
     """Ask a program for its version; none when it gives no answer that reads as one."""
     try:
-        answer = subprocess.run(  # noqa: S603 - a program of the table, found on PATH
-            [path, *tool.version_command], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
+        answer = subprocess.run(
+            [path, *tool.version_command],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -27,7 +27,12 @@ def write(path: Path, *, context: str, server: str, authority: Path, user: Pair)
         "kind": "Config",
         "current-context": context,
         "clusters": [{"name": context, "cluster": {"server": server, "certificate-authority-data": data(authority)}}],
-        "users": [{"name": context, "user": {"client-certificate-data": data(user.certificate), "client-key-data": data(user.key)}}],
+        "users": [
+            {
+                "name": context,
+                "user": {"client-certificate-data": data(user.certificate), "client-key-data": data(user.key)},
+            }
+        ],
         "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,16 +11,40 @@ _TAIL_LINES = 12
 
 # What programs print when the machine, not the step, is at fault.
 _KNOWN_CAUSES = (
-    ("no space left on device", "the disk is full", "free some space (`make clean-cache` drops caches) and run it again"),
+    (
+        "no space left on device",
+        "the disk is full",
+        "free some space (`make clean-cache` drops caches) and run it again",
+    ),
     ("cannot allocate memory", "the machine is out of memory", "end what else takes memory and run it again"),
-    ("could not resolve", "no name service for a package registry", "check the network and run it again: it goes on from here"),
-    ("temporary failure in name resolution", "no name service for a package registry", "check the network and run it again: it goes on from here"),
-    ("no such host", "no name service for a package registry", "check the network and run it again: it goes on from here"),
+    (
+        "could not resolve",
+        "no name service for a package registry",
+        "check the network and run it again: it goes on from here",
+    ),
+    (
+        "temporary failure in name resolution",
+        "no name service for a package registry",
+        "check the network and run it again: it goes on from here",
+    ),
+    (
+        "no such host",
+        "no name service for a package registry",
+        "check the network and run it again: it goes on from here",
+    ),
     ("connection reset", "a download broke off", "run it again: it goes on from here"),
     ("unexpected eof", "a download broke off", "run it again: it goes on from here"),
     ("i/o timeout", "a download got no answer", "check the network and run it again: it goes on from here"),
-    ("connection refused", "a server refused the connection", "check the network or proxy and run it again: it goes on from here"),
-    ("checksum mismatch", "a download is not what was pinned", "do not use it; if the pin was changed on purpose, renew go.sum"),
+    (
+        "connection refused",
+        "a server refused the connection",
+        "check the network or proxy and run it again: it goes on from here",
+    ),
+    (
+        "checksum mismatch",
+        "a download is not what was pinned",
+        "do not use it; if the pin was changed on purpose, renew go.sum",
+    ),
 )
 
 
@@ -49,7 +73,7 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(  # noqa: S603 - the callers' tables hold the commands
+        done = subprocess.run(
             words,
             env={**os.environ, **(env or {})},
             cwd=cwd,
@@ -63,7 +87,9 @@ def run(
     except OSError as error:
         raise ToolchainError(step, f"{words[0]}: {error.strerror}", "see `make doctor` for what is missing") from error
     except subprocess.TimeoutExpired as error:
-        raise ToolchainError(step, f"no end after {timeout_seconds} s: {' '.join(words)}", f"see {log}, then run it again") from error
+        raise ToolchainError(
+            step, f"no end after {timeout_seconds} s: {' '.join(words)}", f"see {log}, then run it again"
+        ) from error
     with log.open("a", encoding="utf-8") as file:
         file.write(f"$ {' '.join(words)}\n{done.stdout}{done.stderr}")
     if done.returncode != 0:

@@ -14,12 +14,13 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 # A log is read later, so it gets a line now and then; a terminal gets one that moves.
 _LOG_INTERVAL_SECONDS = 30.0
 _TERMINAL_INTERVAL_SECONDS = 1.0
+_MINUTE = 60
 
 
 def duration(seconds: float) -> str:
     """Words for a duration, as `7 s` or `2 min 05 s`."""
     whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s" if whole < _MINUTE else f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
 
 
 def rest(elapsed: float, expected: float) -> str:

@@ -67,9 +67,11 @@ def up(chosen: Target) -> None:
     console.print(f"\n[bold]{url}[/bold] answers")
     console.print_json(json.dumps(answer))
     console.print(
-        f"\nask it yourself:\n  curl -s {url} -H 'content-type: application/json' -d @{_SAMPLE_REQUEST.relative_to(REPOSITORY)}\n"
+        "\nask it yourself:\n"
+        f"  curl -s {url} -H 'content-type: application/json' -d @{_SAMPLE_REQUEST.relative_to(REPOSITORY)}\n"
         f"where to look next:\n  metrics    {answers['prometheus_url']}\n  objects    {answers['object_store_url']}\n"
-        f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n  outputs    make outputs\n  take it away    make destroy, make clean"
+        f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n"
+        "  outputs    make outputs\n  take away  make destroy, make clean"
     )
 
 
@@ -87,12 +89,21 @@ def destroy(chosen: Target) -> None:
 def outputs(chosen: Target) -> dict[str, str]:
     """The stack's plain outputs, with the addresses and the kubeconfig as they are on this machine."""
     text = _pulumi(chosen, "stack", "output", "--json", capture=True)
-    answers = {name: value for name, value in json.loads(text or "{}").items() if isinstance(value, str) and value != "[secret]"}
+    answers = {
+        name: value
+        for name, value in json.loads(text or "{}").items()
+        if isinstance(value, str) and value != "[secret]"
+    }
     if not answers:
-        raise ToolchainError("reading the stack's outputs", f"the stack on {chosen.name} is not up", "run `make up` first")
+        raise ToolchainError(
+            "reading the stack's outputs", f"the stack on {chosen.name} is not up", "run `make up` first"
+        )
     if chosen.embedded is not None:
         for outside, inside in chosen.embedded.relays.values():
-            answers = {name: value.replace(f"http://127.0.0.1:{inside}", f"http://127.0.0.1:{outside}") for name, value in answers.items()}
+            answers = {
+                name: value.replace(f"http://127.0.0.1:{inside}", f"http://127.0.0.1:{outside}")
+                for name, value in answers.items()
+            }
     return {**answers, "kubeconfig": str(chosen.kubeconfig)}
 
 
@@ -103,26 +114,42 @@ def _embedded(*, start: bool) -> Target:
         node.up(settings)
         base = images.provide_base(settings.registry)
         local["base_image"] = base
-        local["images"] = images.provide(settings.registry, images.stack_images(install(["prometheus", "versitygw"])), base)
+        local["images"] = images.provide(
+            settings.registry, images.stack_images(install(["prometheus", "versitygw"])), base
+        )
     return Target(settings.name, settings.kubeconfig, {"realtime-ml:local": local}, settings)
 
 
 def _existing(context: str) -> Target:
     title = f"looking at the cluster of context {context}"
-    kubectl = install(["kubectl"])["kubectl"]
+    kubectl = str(install(["kubectl"])["kubectl"])
     kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    command = [kubectl, f"--context={context}", "get", "configmap", "local-registry-hosting", "--namespace=kube-public", "--ignore-not-found"]
-    done = subprocess.run(  # noqa: S603 - our own program
-        [*command, "--output=jsonpath={.data.localRegistryHosting\\.v1}"], capture_output=True, text=True, check=False, timeout=30
+    command = [
+        kubectl,
+        f"--context={context}",
+        "get",
+        "configmap",
+        "local-registry-hosting",
+        "--namespace=kube-public",
+        "--ignore-not-found",
+    ]
+    done = subprocess.run(
+        [*command, "--output=jsonpath={.data.localRegistryHosting\\.v1}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     if done.returncode != 0:
-        raise ToolchainError(title, done.stderr.strip(), f"see `kubectl config get-contexts`; the kubeconfig is {kubeconfig}")
+        raise ToolchainError(
+            title, done.stderr.strip(), f"see `kubectl config get-contexts`; the kubeconfig is {kubeconfig}"
+        )
     registry = os.environ.get("REGISTRY") or (yaml.safe_load(done.stdout) or {}).get("host")
     if not registry:
         raise ToolchainError(
             title,
             "it does not say where its image registry is (ConfigMap kube-public/local-registry-hosting)",
-            "give one that this machine can push to and the cluster can pull from: make up KUBE_CONTEXT=... REGISTRY=host:port",
+            "give one that both this machine and the cluster reach: make up KUBE_CONTEXT=... REGISTRY=host:port",
         )
     local = {"kube_context": context, "registry": registry, "exposure": "node_port"}
     return Target(context, kubeconfig, {"realtime-ml:local": local}, None)
@@ -135,14 +162,17 @@ def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:
     environment = _environment(chosen, pulumi)
     config = _config_file(chosen)
     if not (chosen.folder / "backend" / ".pulumi" / "stacks" / "realtime-ml" / "local.json").exists():
-        _run(pulumi, ["stack", "init", "local", "--config-file", config], environment, capture=True)
-    _ensure_secret(pulumi, config, environment)
-    return _run(pulumi, [*arguments, "--stack", "local", *(() if arguments[0] == "stack" else ("--config-file", str(config)))], environment, capture=capture)
+        _run(pulumi, ["--cwd", chosen.folder, "stack", "init", "local"], environment, capture=True)
+    _ensure_secret(pulumi, chosen.folder, config, environment)
+    file = () if arguments[0] == "stack" else ("--config-file", str(config))
+    return _run(pulumi, ["--cwd", REPOSITORY, *arguments, "--stack", "local", *file], environment, capture=capture)
 
 
-def _run(pulumi: Path, arguments: list[str | Path], environment: dict[str, str], *, capture: bool, text: str | None = None) -> str:
-    command = [str(pulumi), "--cwd", str(REPOSITORY), "--non-interactive", *map(str, arguments)]
-    done = subprocess.run(  # noqa: S603 - the Pulumi CLI
+def _run(
+    pulumi: Path, arguments: list[str | Path], environment: dict[str, str], *, capture: bool, text: str | None = None
+) -> str:
+    command = [str(pulumi), "--non-interactive", *map(str, arguments)]
+    done = subprocess.run(
         command,
         env=environment,
         check=False,
@@ -153,7 +183,11 @@ def _run(pulumi: Path, arguments: list[str | Path], environment: dict[str, str],
     )
     if done.returncode != 0:
         said = f": {(done.stderr or done.stdout).strip()[-2000:]}" if capture else ", see what it printed above"
-        raise ToolchainError(f"pulumi {arguments[0]}", f"it ended with {done.returncode}{said}", "mend the cause and run it again: Pulumi goes on from there")
+        raise ToolchainError(
+            f"pulumi {' '.join(map(str, arguments[2:4]))}",
+            f"it ended with {done.returncode}{said}",
+            "mend the cause and run it again: Pulumi goes on from there",
+        )
     return done.stdout or ""
 
 
@@ -165,12 +199,13 @@ def _environment(chosen: Target, pulumi: Path) -> dict[str, str]:
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     folder, names = plugins.stand_ins(Path(sys.executable))
-    builder = images.builder_environment() if "pulumi-resource-docker-build" in names else {}
-    builder.pop("HOME", None)
+    builder = {"TOOLCHAIN_BUILDAH": str(images.builder())} if "pulumi-resource-docker-build" in names else {}
     return {
         **os.environ,
         **builder,
-        "PATH": os.pathsep.join([str(folder), str(Path(sys.executable).parent), str(pulumi.parent), str(bin_dir()), os.environ["PATH"]]),
+        "PATH": os.pathsep.join(
+            [str(folder), str(Path(sys.executable).parent), str(pulumi.parent), str(bin_dir()), os.environ["PATH"]]
+        ),
         "KUBECONFIG": str(chosen.kubeconfig),
         "PULUMI_BACKEND_URL": f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
@@ -193,15 +228,17 @@ def _config_file(chosen: Target) -> Path:
         config[_SECRET_KEY] = kept["config"][_SECRET_KEY]
     if "encryptionsalt" in kept:
         document["encryptionsalt"] = kept["encryptionsalt"]
+    # `stack init` and `config set` write beside a Pulumi.yaml, and the repository's own file is not theirs to change.
+    (chosen.folder / "Pulumi.yaml").write_text("name: realtime-ml\nruntime: python\n", encoding="utf-8")
     if document != kept:
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path
 
 
-def _ensure_secret(pulumi: Path, config: Path, environment: dict[str, str]) -> None:
+def _ensure_secret(pulumi: Path, folder: Path, config: Path, environment: dict[str, str]) -> None:
     """Make the object store's key once; it goes in by standard input, so that no process list shows it."""
     if _SECRET_KEY not in yaml.safe_load(config.read_text(encoding="utf-8"))["config"]:
-        arguments: list[str | Path] = ["config", "set", "--secret", _SECRET_KEY, "--stack", "local", "--config-file", config]
+        arguments: list[str | Path] = ["--cwd", folder, "config", "set", "--secret", _SECRET_KEY, "--stack", "local"]
         _run(pulumi, arguments, environment, capture=True, text=secrets.token_urlsafe(32))
 
 

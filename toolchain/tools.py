@@ -38,6 +38,7 @@ class GoModule:
         expected_seconds: how long it builds on two cores with nothing cached.
         version_variables: Go variables that are set to the version at link time.
         link: further `-X` settings.
+        tags: build tags.
     """
 
     name: str
@@ -45,6 +46,7 @@ class GoModule:
     expected_seconds: float
     version_variables: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -73,14 +75,29 @@ MODULES = {
             "k8s.io/kubernetes",
             430,
             tuple(f"{package}.gitVersion" for package in _KUBERNETES_VERSION_PACKAGES),
-            tuple(f"{package}.{pair}" for package in _KUBERNETES_VERSION_PACKAGES for pair in ("gitMajor=1", "gitMinor=34")),
+            tuple(
+                f"{package}.{pair}"
+                for package in _KUBERNETES_VERSION_PACKAGES
+                for pair in ("gitMajor=1", "gitMinor=34")
+            ),
         ),
-        GoModule("pulumi", "github.com/pulumi/pulumi/pkg/v3", 220, ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",)),
+        GoModule(
+            "pulumi",
+            "github.com/pulumi/pulumi/pkg/v3",
+            220,
+            ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",),
+        ),
         GoModule("coredns", "github.com/coredns/coredns", 150),
         GoModule("versitygw", "github.com/versity/versitygw", 60, ("main.Version",)),
         GoModule("metrics-server", "sigs.k8s.io/metrics-server", 60),
         GoModule("local-path-provisioner", "github.com/rancher/local-path-provisioner", 30, ("main.VERSION",)),
-        GoModule("registry", "github.com/distribution/distribution/v3", 60, ("github.com/distribution/distribution/v3/version.version",)),
+        GoModule(
+            "registry",
+            "github.com/distribution/distribution/v3",
+            60,
+            ("github.com/distribution/distribution/v3/version.version",),
+        ),
+        GoModule("prometheus", "github.com/prometheus/prometheus", 240, tags=("remove_all_sd", "enable_kubernetes_sd")),
         GoModule("pause", "", 5),
     )
 }
@@ -92,7 +109,9 @@ _KUBECTL_VERSION = ("version", "--client")
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", SpecifierSet(">=3.200,<4"), ("version",)),
+        Tool(
+            "pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", SpecifierSet(">=3.200,<4"), ("version",)
+        ),
         Tool("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _KUBECTL, _KUBECTL_VERSION),
         Tool("etcd", "kubernetes", "go.etcd.io/etcd/server/v3"),
         Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
@@ -107,7 +126,13 @@ TOOLS = {
         Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Tool("pause", "pause", "toolchain/pause"),
         Tool("containerd", "containerd", "usr/bin/containerd", SpecifierSet(">=1.6,<2")),
-        Tool("containerd-shim-runc-v2", "containerd", "usr/bin/containerd-shim-runc-v2", SpecifierSet(">=1.6,<2"), ("-v",)),
+        Tool(
+            "containerd-shim-runc-v2",
+            "containerd",
+            "usr/bin/containerd-shim-runc-v2",
+            SpecifierSet(">=1.6,<2"),
+            ("-v",),
+        ),
         Tool("ctr", "containerd", "usr/bin/ctr", SpecifierSet(">=1.6,<2")),
         Tool("runc", "runc", "usr/sbin/runc", SpecifierSet(">=1.1,<2")),
         Tool("haproxy", "haproxy", "usr/sbin/haproxy", SpecifierSet(">=2.4"), ("-v",)),
@@ -117,7 +142,8 @@ TOOLS = {
         # The CNI plugins; containerd is given the folder that they share.
         Tool("bridge", "containernetworking-plugins", "usr/lib/cni/bridge"),
         Tool("debootstrap", "debootstrap", "usr/sbin/debootstrap", SpecifierSet(">=1")),
-        # Ingredients of images, so the machine's own are of no use.
-        Tool("prometheus", "prometheus", "usr/bin/prometheus"),
+        # Debian's Prometheus is built without the discovery of Kubernetes pods.
+        Tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
+        Tool("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
     )
 }

@@ -50,7 +50,10 @@ class ModelRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version that serves, and the tag of the pointer that says so."""
+    """The version that serves, and the tag of the pointer that says so.
+
+    S3 makes the tag from the contents: a pointer that moved away and came back counts as one that never moved.
+    """
 
     version: int
     e_tag: str

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import pulumi
-from google.protobuf import json_format
+from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
+from pulumi.runtime.proto import resource_pb2
 
 from infra.naming import PROJECT
 
 ROOT: Final = Path(__file__).parents[2]
-SECRET: Final = "a-key-that-must-not-be-seen"
+SECRET: Final = "a-key-that-must-not-be-seen"  # noqa: S105 (what tests look for where it must not be)
 DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
 SECRET_KEY: Final = f"{PROJECT}:object_store_secret_key"
 
-_SECRET_MARK: Final = pulumi.runtime.rpc._special_secret_sig  # noqa: SLF001 (how the engine's protocol marks a secret)
-_MARK: Final = pulumi.runtime.rpc._special_sig_key  # noqa: SLF001 (likewise)
+_MARK: Final = "4dabf18193072939515e22adb298388d"
+_SECRET_MARK: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (no password)
+"""How the engine's protocol marks a value as a secret: both are fixed parts of it."""
 
 Json = Any
 """A value as JSON has it."""
@@ -50,6 +52,21 @@ class Resource:
     depends_on: frozenset[str]
     inputs: dict[str, Json]
 
+    def __str__(self) -> str:
+        """How tests name it."""
+        return f"{self.type.rsplit(':', 1)[-1]} {self.name}"
+
+    @property
+    def pod(self) -> dict[str, Json]:
+        """The pod that a workload makes."""
+        pod: dict[str, Json] = self.inputs["spec"]["template"]["spec"]
+        return pod
+
+    @property
+    def containers(self) -> list[dict[str, Json]]:
+        """Every container of a workload's pod, those that run first too."""
+        return [*self.pod.get("initContainers", []), *self.pod["containers"]]
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -75,12 +92,17 @@ class Rendered:
         return found
 
     @property
+    def workloads(self) -> list[Resource]:
+        """What makes pods."""
+        return [resource for resource in self.kubernetes if "template" in resource.inputs.get("spec", {})]
+
+    @property
     def kubernetes(self) -> list[Resource]:
         """What is made in the cluster."""
         return [resource for resource in self.resources if resource.type.startswith("kubernetes:")]
 
-    def depends(self, resource: Resource, on: Resource) -> bool:
-        """Whether one waits for the other, on whatever way; a parent waits, and its children with it."""
+    def waits(self, resource: Resource, on: Resource) -> bool:
+        """Whether one is made after the other, directly or not: what waits makes its children wait with it."""
         by_urn = {known.urn: known for known in self.resources}
         seen: set[str] = set()
         open_: list[str] = [resource.urn]
@@ -93,19 +115,12 @@ class Rendered:
         return on.urn in seen - {resource.urn}
 
 
-class _Mocks(mocks.Mocks):
-    """Answers as a provider would: with what was asked for, and with what only the real thing knows."""
+class _NoMocks(mocks.Mocks):
+    """Nothing is left to mock: the monitor below answers for resources, and look-ups are refused."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Json]]:
-        state = dict(args.inputs)
-        if args.typ.startswith("kubernetes:"):
-            metadata = dict(state.get("metadata", {}))
-            # Kubernetes' names are completed where the program leaves that to Pulumi.
-            metadata.setdefault("name", f"{args.name}-0123abcd")
-            state["metadata"] = metadata
-        if args.typ == "docker-build:index:Image":
-            state["digest"] = DIGEST
-        return f"{args.name}-id", state
+        message = f"{args.typ} {args.name}: the program reads what it did not make"
+        raise AssertionError(message)
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Json], list[tuple[str, str]] | None]:
         message = f"{args.token}: a look-up needs a cluster or an account; a preview has neither"
@@ -113,62 +128,79 @@ class _Mocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Keeps what is registered, with what mocks are not told: parents, providers, dependencies and secrets."""
+    """Keeps what is registered: Pulumi's own mocks are not told of parents, providers, dependencies and secrets.
 
-    def __init__(self) -> None:
-        super().__init__(_Mocks())  # type: ignore[no-untyped-call]  # untyped in Pulumi's SDK
-        self.rendered = Rendered()
+    Answers as a provider would: with what was asked for, and with what only the real thing knows.
+    """
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 (the protocol's own name and untyped message)
-        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # untyped in Pulumi's SDK
-        if request.type != "pulumi:pulumi:Stack":
-            self.rendered.resources.append(
-                Resource(
-                    urn=response.urn,
-                    type=request.type,
-                    name=request.name,
-                    custom=request.custom,
-                    parent=request.parent,
-                    provider=request.provider.rsplit("::", 1)[0],
-                    depends_on=frozenset(request.dependencies),
-                    inputs=_plain(json_format.MessageToDict(request.object)),
-                )
+    def __init__(self, rendered: Rendered) -> None:
+        super().__init__(_NoMocks())
+        self.rendered = rendered
+
+    def RegisterResource(self, request: Any) -> resource_pb2.RegisterResourceResponse:  # noqa: ANN401, N802 (gRPC's)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        self.rendered.resources.append(
+            Resource(
+                urn=urn,
+                type=request.type,
+                name=request.name,
+                custom=request.custom,
+                parent=request.parent,
+                provider=request.provider.rpartition("::")[0],
+                depends_on=frozenset(request.dependencies),
+                inputs=_plain(json_format.MessageToDict(request.object)),
             )
-        return response
+        )
+        state = struct_pb2.Struct()
+        state.CopyFrom(request.object)
+        if request.type.startswith("kubernetes:"):
+            metadata = state.fields["metadata"].struct_value
+            if "name" not in metadata:
+                metadata["name"] = f"{request.name}-0123abcd"
+        if request.type == "docker-build:index:Image":
+            state["digest"] = DIGEST
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=state)
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802 (the protocol's own name and message)
-        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
-            self.rendered.outputs = _plain(json_format.MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # untyped in Pulumi's SDK
+    def RegisterResourceOutputs(self, request: Any) -> empty_pb2.Empty:  # noqa: ANN401, N802 (gRPC's)
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack" and (
+            outputs := json_format.MessageToDict(request.outputs)
+        ):
+            self.rendered.outputs = _plain(outputs)
+        return empty_pb2.Empty()
 
 
 def configuration(**changes: object) -> dict[str, str]:
     """The configuration of the `local` stack as Pulumi hands it to the program, with some keys changed."""
-    values: dict[str, object] = {"platform": "local", "models": [{"name": "car-loan"}], "object_store_secret_key": SECRET}
+    values: dict[str, object] = {
+        "platform": "local",
+        "models": [{"name": "car-loan"}],
+        "object_store_secret_key": SECRET,
+    }
     return {
         f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in (values | changes).items()
     }
 
 
-def render(config: Mapping[str, str] | None = None, stack: str = "local") -> Rendered:
-    """What the program asks for when it is run with this configuration."""
-    monitor = _Monitor()
-    set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor)
-    pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # none is what a new process starts with
-    set_all_config(dict(config or configuration()), [SECRET_KEY])
+def render(config: Mapping[str, str] | None = None, into: Rendered | None = None) -> Rendered:
+    """What the program asks for when it is run with this configuration; `into` has it even when the program fails."""
+    rendered = Rendered() if into is None else into
+    monitor = _Monitor(rendered)
 
     def program() -> None:
         runpy.run_path(str(ROOT / "infra" / "__main__.py"))
 
-    asyncio.run(run_in_stack(program))
-    return monitor.rendered
+    async def run() -> None:
+        set_mocks(_NoMocks(), project=PROJECT, stack="local", preview=False, monitor=monitor)
+        set_all_config(dict(config or configuration()), [SECRET_KEY])
+        # Mocks come with a stack of their own, for programs without one; this one is run as the language host runs it.
+        pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # what a new process starts with
+        await run_in_stack(program)
 
-
-def pod_specs(resource: Resource) -> Iterator[dict[str, Json]]:
-    """The pod that a workload makes, if it makes any."""
-    if "template" in resource.inputs.get("spec", {}):
-        yield resource.inputs["spec"]["template"]["spec"]
+    asyncio.run(run())
+    return rendered
 
 
 def leaves(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:

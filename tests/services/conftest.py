@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,32 +14,12 @@ from lifecycle.manifest import Manifest, ModelFile, TrainingFacts
 from lifecycle.registry import StoredModel
 from lifecycle.store import ObjectStore
 from obstore.store import LocalStore, MemoryStore
-from retraining.dataset import Dataset, read_dataset
-from retraining.recipe import Recipe, read_recipe
 from retraining.reference_data import cache_folder, fetch, read_source
 from retraining.training import Trained, train
+from tests.services.workshop import MODELS, Workshop
 
-MODELS = Path(__file__).parents[2] / "models"
 SMALL_ROWS = 2000
 SMALL_ROUNDS = 8
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """The folders that training reads, with a small recipe and a small part of the data."""
-
-    models_folder: Path
-    data_folder: Path
-
-    @property
-    def recipe(self) -> Recipe:
-        """The small recipe."""
-        return read_recipe(self.models_folder, "car-loan")
-
-    @property
-    def dataset(self) -> Dataset:
-        """The small data set."""
-        return read_dataset(self.data_folder / self.recipe.data.file_name, self.recipe)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,9 @@ def apply(settings: ClusterSettings, kubectl: Path, references: Mapping[str, str
         "METRICS_SERVER_KEY": encoded(serving.key),
         **{f"{name.upper().replace('-', '_')}_IMAGE": reference for name, reference in references.items()},
     }
-    text = "\n---\n".join(Template(path.read_text(encoding="utf-8")).substitute(values) for path in sorted(_MANIFESTS.glob("*.yaml")))
+    text = "\n---\n".join(
+        Template(path.read_text(encoding="utf-8")).substitute(values) for path in sorted(_MANIFESTS.glob("*.yaml"))
+    )
     _kubectl(settings, kubectl, ["apply", "--server-side", "--force-conflicts", "-f", "-"], text)
 
 
@@ -64,7 +66,7 @@ def wait(settings: ClusterSettings, kubectl: Path) -> None:
 @retry(retry=retry_if_exception_type(ToolchainError), stop=stop_after_delay(20), wait=wait_fixed(1), reraise=True)
 def _kubectl(settings: ClusterSettings, kubectl: Path, arguments: list[str], text: str = "") -> None:
     command = [str(kubectl), f"--kubeconfig={settings.kubeconfig}", *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ToolchainError(
             f"add-ons of the embedded cluster ({' '.join(arguments[:4])})",

@@ -15,7 +15,12 @@ _CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
 
 def render(
-    settings: ClusterSettings, tools: Mapping[str, Path], programs: Sequence[Program], *, pause_image: str, search_path: str
+    settings: ClusterSettings,
+    tools: Mapping[str, Path],
+    programs: Sequence[Program],
+    *,
+    pause_image: str,
+    search_path: str,
 ) -> dict[str, str]:
     """All files by their name.
 
@@ -70,7 +75,14 @@ def _cni() -> str:
         "hairpinMode": True,
         "ipam": {"type": "host-local", "ranges": [[{"subnet": POD_CIDR}]], "routes": [{"dst": "0.0.0.0/0"}]},
     }
-    return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]}, indent=1)
+    return json.dumps(
+        {
+            "cniVersion": "1.0.0",
+            "name": "pods",
+            "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}],
+        },
+        indent=1,
+    )
 
 
 def _kubelet(settings: ClusterSettings) -> str:
@@ -79,7 +91,11 @@ def _kubelet(settings: ClusterSettings) -> str:
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
-            "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}, "x509": {"clientCAFile": str(keys / "ca.crt")}},
+            "authentication": {
+                "anonymous": {"enabled": False},
+                "webhook": {"enabled": True},
+                "x509": {"clientCAFile": str(keys / "ca.crt")},
+            },
             "authorization": {"mode": "Webhook"},
             "tlsCertFile": str(keys / "kubelet.crt"),
             "tlsPrivateKeyFile": str(keys / "kubelet.key"),
@@ -92,8 +108,13 @@ def _kubelet(settings: ClusterSettings) -> str:
             "clusterDomain": "cluster.local",
             "resolvConf": str(settings.folder / "config" / "resolv.conf"),
             "volumePluginDir": "/var/lib/kubelet/volume-plugins",
-            # The machine's disk is shared with everything else on it: no share of it that is left free says anything about the node.
-            "evictionHard": {"memory.available": "200Mi", "nodefs.available": "1%", "nodefs.inodesFree": "1%", "imagefs.available": "1%"},
+            # The machine's disk is shared with everything else on it: how full it is says little about the node.
+            "evictionHard": {
+                "memory.available": "200Mi",
+                "nodefs.available": "1%",
+                "nodefs.inodesFree": "1%",
+                "imagefs.available": "1%",
+            },
             "imageGCHighThresholdPercent": 100,
             "serializeImagePulls": False,
             "oomScoreAdj": 0,
@@ -135,7 +156,7 @@ def _registry(settings: ClusterSettings) -> str:
 
 
 def _haproxy(settings: ClusterSettings) -> str:
-    # A watch, a log that is followed or a keep-alive connection may be silent for long; 1 h ends only what was forgotten.
+    # A watch or a keep-alive connection may be silent for long; 1 h ends only what was forgotten.
     head = """\
 global
   maxconn 8192

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _own_files(folder: Path, visible: list[Path]) -> None:
-    """Give the node a /run and a /var of its own, so that the usual paths are free whatever else runs on the machine."""
+    """Give the node a /run and a /var of its own, so that the usual paths are free on any machine."""
     var = folder / "var"
     for path in (var / "lib", var / "log", var / "tmp"):
         path.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def _own_files(folder: Path, visible: list[Path]) -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True)  # noqa: S603 - the commands stand above
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -26,17 +26,42 @@ from toolchain.install import bin_dir, install
 from toolchain.paths import REPOSITORY, cache_dir
 from toolchain.progress import console, step
 
-_NODE_TOOLS = (
-    "bridge containerd containerd-shim-runc-v2 ctr coredns etcd haproxy ip kube-apiserver kube-controller-manager kube-proxy "
-    "kube-scheduler kubectl kubelet local-path-provisioner metrics-server pause registry runc xtables-nft-multi"
-).split()
+_NODE_TOOLS = [
+    "bridge",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+    "coredns",
+    "etcd",
+    "haproxy",
+    "ip",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+    "local-path-provisioner",
+    "metrics-server",
+    "pause",
+    "registry",
+    "runc",
+    "xtables-nft-multi",
+]
 _IPTABLES = ("iptables", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-restore", "ip6tables-save")
 
 _START_SECONDS = 120
 _STOP_SECONDS = 60
 
 # Settings of the whole machine that a kubelet changes; they are put back when the node goes.
-_MACHINE_SETTINGS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes")
+_MACHINE_SETTINGS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
 
 _STARTING = "starting the embedded cluster"
 
@@ -113,11 +138,17 @@ def status(settings: ClusterSettings) -> Status:
     if process is None:
         return Status(running=False, programs={}, memory_bytes=0)
     control = Path(sys.executable).with_name("supervisorctl")
-    answer = subprocess.run(  # noqa: S603 - our own environment's program
-        [control, "-c", settings.folder / "config" / "supervisord.conf", "status"], capture_output=True, text=True, check=False, timeout=20
+    answer = subprocess.run(
+        [control, "-c", settings.folder / "config" / "supervisord.conf", "status"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
     )
     lines = (line.split(None, 1) for line in answer.stdout.splitlines() if line.strip())
-    return Status(running=True, programs={line[0]: line[1] for line in lines if len(line) > 1}, memory_bytes=_memory(process))
+    return Status(
+        running=True, programs={line[0]: line[1] for line in lines if len(line) > 1}, memory_bytes=_memory(process)
+    )
 
 
 def first_process(settings: ClusterSettings) -> psutil.Process | None:
@@ -136,9 +167,16 @@ def _write_files(settings: ClusterSettings, tools: dict[str, Path]) -> None:
     plane = layout(settings)
     control_plane.write_files(plane, settings.name)
     authority = pki.Authority(plane.pki, "ca")
-    kubelet = authority.issue("kubelet", f"system:node:{settings.name}", organization="system:nodes", names=[settings.name, NODE_IP, "127.0.0.1"])
+    kubelet = authority.issue(
+        "kubelet",
+        f"system:node:{settings.name}",
+        organization="system:nodes",
+        names=[settings.name, NODE_IP, "127.0.0.1"],
+    )
     ca = authority.pair.certificate
-    kubeconfig.write(plane.kubeconfig("kubelet"), context=settings.name, server=plane.server, authority=ca, user=kubelet)
+    kubeconfig.write(
+        plane.kubeconfig("kubelet"), context=settings.name, server=plane.server, authority=ca, user=kubelet
+    )
     admin = pki.Pair(plane.pki / "admin.crt", plane.pki / "admin.key")
     kubeconfig.write(settings.kubeconfig, context=settings.name, server=settings.server, authority=ca, user=admin)
     node_bin = settings.folder / "bin"
@@ -149,7 +187,9 @@ def _write_files(settings: ClusterSettings, tools: dict[str, Path]) -> None:
         script.chmod(0o755)
     search_path = f"{node_bin}:{bin_dir()}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     chosen = programs(settings, tools)
-    pause = next(images.reference(settings.registry, image) for image in images.system_images(tools) if image.name == "pause")
+    pause = next(
+        images.reference(settings.registry, image) for image in images.system_images(tools) if image.name == "pause"
+    )
     settings.logs.mkdir(exist_ok=True)
     for name, text in files.render(settings, tools, chosen, pause_image=pause, search_path=search_path).items():
         path = settings.folder / "config" / name
@@ -158,11 +198,23 @@ def _write_files(settings: ClusterSettings, tools: dict[str, Path]) -> None:
 
 
 def _start(settings: ClusterSettings, tools: dict[str, Path]) -> None:
-    namespaces = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation=private", "--mount-proc", "--uts", "--ipc"]
+    namespaces = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount",
+        "--propagation=private",
+        "--mount-proc",
+        "--uts",
+        "--ipc",
+    ]
     supervisor = Path(sys.executable).with_name("supervisord")
-    command = [*namespaces, sys.executable, "-m", "toolchain.cluster.init", settings.folder, supervisor, settings.folder, cache_dir(), REPOSITORY, sys.prefix]
+    visible = [settings.folder, cache_dir(), REPOSITORY, Path(sys.prefix)]
+    init = [sys.executable, "-m", "toolchain.cluster.init", settings.folder, supervisor, *visible]
+    command = [*namespaces, *map(str, init)]
     with (settings.logs / "init.log").open("wb") as log:
-        launcher = subprocess.Popen(  # noqa: S603 - built above
+        launcher = subprocess.Popen(
             command,
             cwd=REPOSITORY,
             env={**os.environ, "PATH": f"{tools['ip'].parent}:{os.environ['PATH']}:/usr/sbin:/sbin"},
@@ -188,7 +240,9 @@ def _not_ready(settings: ClusterSettings, cause: str, log: str) -> ToolchainErro
     path = settings.logs / log
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-8:] if path.exists() else []
     tail = "".join(f"\n    {line}" for line in lines)
-    return ToolchainError(_STARTING, f"{cause}; {path} ends with:{tail}", "see the logs beside it; `make cluster-down`, then run it again")
+    return ToolchainError(
+        _STARTING, f"{cause}; {path} ends with:{tail}", "see the logs beside it; `make cluster-down`, then run it again"
+    )
 
 
 def _answers(settings: ClusterSettings, path: str) -> bool:
@@ -211,13 +265,18 @@ def _refuse_taken_ports(settings: ClusterSettings) -> None:
                 raise ToolchainError(
                     _STARTING,
                     f"127.0.0.1:{port}, wanted for the {name}, is taken{_holder(port)}",
-                    f"end what listens there, or move all ports: make up PORT_OFFSET=1000 ({port} becomes {port + 1000})",
+                    f"end what listens there, or move all ports: make up PORT_OFFSET=1000 (it becomes {port + 1000})",
                 ) from error
 
 
 def _holder(port: int) -> str:
     for connection in psutil.net_connections("tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+        if (
+            connection.laddr
+            and connection.laddr.port == port
+            and connection.status == psutil.CONN_LISTEN
+            and connection.pid
+        ):
             return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
     return ""
 
@@ -237,7 +296,11 @@ def _cgroup_roots() -> list[Path]:
     root = Path("/sys/fs/cgroup")
     if (root / "cgroup.controllers").exists():
         return [root]
-    return [folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink() and (folder / "cgroup.procs").exists()]
+    return [
+        folder
+        for folder in root.iterdir()
+        if folder.is_dir() and not folder.is_symlink() and (folder / "cgroup.procs").exists()
+    ]
 
 
 def _make_cgroups(settings: ClusterSettings) -> None:
@@ -250,9 +313,13 @@ def _make_cgroups(settings: ClusterSettings) -> None:
                 (own / name).write_text((root / name).read_text(encoding="utf-8"), encoding="utf-8")
         controllers = root / "cgroup.controllers"
         if controllers.exists():
-            wanted = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} & set(controllers.read_text(encoding="utf-8").split())
+            wanted = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} & set(
+                controllers.read_text(encoding="utf-8").split()
+            )
             for folder in (root, own):
-                (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(wanted)), encoding="utf-8")
+                (folder / "cgroup.subtree_control").write_text(
+                    " ".join(f"+{name}" for name in sorted(wanted)), encoding="utf-8"
+                )
 
 
 def _remove_cgroups(settings: ClusterSettings) -> None:
@@ -284,7 +351,10 @@ def describe(settings: ClusterSettings) -> None:
     if not state.running:
         console.print(f"{settings.name}: down (`make cluster-up` starts it)")
         return
-    console.print(f"{settings.name}: up, {state.memory_bytes / 2**30:.1f} GiB, kubeconfig {settings.kubeconfig}, logs {settings.logs}")
+    console.print(
+        f"{settings.name}: up, {state.memory_bytes / 2**30:.1f} GiB, "
+        f"kubeconfig {settings.kubeconfig}, logs {settings.logs}"
+    )
     for name, text in state.programs.items():
         console.print(f"  {name:<26}{text}")
     console.print(f"  API {settings.server} (port {API_PORT} on the node), registry {settings.registry}")

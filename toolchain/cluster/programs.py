@@ -55,13 +55,17 @@ def programs(settings: ClusterSettings, tools: Mapping[str, Path]) -> tuple[Prog
         return (str(tools[name]), *arguments)
 
     return (
-        # Relays from 127.0.0.1 into the node's network: no firewall rule, no route and no bridge of the machine is touched.
+        # Relays from 127.0.0.1 into the node's network: no rule, route or bridge of the machine is touched.
         Program("relay", tool("haproxy", "-W", "-f", str(files / "haproxy.cfg")), 10, on_host_network=True),
         Program("etcd", tuple(control_plane.etcd(tools["etcd"], plane)), 10),
         Program("registry", tool("registry", "serve", str(files / "registry.yaml")), 10),
         Program("containerd", tool("containerd", "--config", str(files / "containerd.toml")), 10),
         Program("kube-apiserver", tuple(control_plane.api_server(tools["kube-apiserver"], plane)), 20, stop_seconds=30),
-        Program("kube-controller-manager", tuple(control_plane.controller_manager(tools["kube-controller-manager"], plane)), 30),
+        Program(
+            "kube-controller-manager",
+            tuple(control_plane.controller_manager(tools["kube-controller-manager"], plane)),
+            30,
+        ),
         Program(
             "kube-scheduler",
             tool(
@@ -75,7 +79,11 @@ def programs(settings: ClusterSettings, tools: Mapping[str, Path]) -> tuple[Prog
             ),
             30,
         ),
-        Program("kube-proxy", tool("kube-proxy", f"--config={files / 'kube-proxy.yaml'}", f"--hostname-override={settings.name}"), 30),
+        Program(
+            "kube-proxy",
+            tool("kube-proxy", f"--config={files / 'kube-proxy.yaml'}", f"--hostname-override={settings.name}"),
+            30,
+        ),
         Program(
             "kubelet",
             tool(
@@ -101,5 +109,5 @@ NETWORK_SETUP = (
     ("route", "add", SERVICE_CIDR, "dev", "node0"),
 )
 
-# Settings of the node's network. kube-proxy's rules must see what pods of one bridge send each other by a service's address.
+# Settings of the node's network. kube-proxy's rules must see what pods of one bridge send each other's services.
 NETWORK_SYSCTLS = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")

@@ -43,7 +43,11 @@ class ClusterSettings:
         name = os.environ.get("CLUSTER") or DEFAULT_NAME
         text = os.environ.get("PORT_OFFSET") or "0"
         if not text.isdecimal() or int(text) > 65535 - max(NODE_PORTS.values()):
-            raise ToolchainError("reading PORT_OFFSET", f"PORT_OFFSET={text}", f"give a number from 0 to {65535 - max(NODE_PORTS.values())}")
+            raise ToolchainError(
+                "reading PORT_OFFSET",
+                f"PORT_OFFSET={text}",
+                f"give a number from 0 to {65535 - max(NODE_PORTS.values())}",
+            )
         return cls(name, int(text))
 
     @property
@@ -80,4 +84,8 @@ class ClusterSettings:
     def relays(self) -> dict[str, tuple[int, int]]:
         """By name, the port on the machine and the port on the node that it leads to."""
         ports = {name: (port + self.port_offset, port) for name, port in NODE_PORTS.items()}
-        return {"api": (HOST_API_PORT + self.port_offset, API_PORT), "registry": (self.registry_port, self.registry_port), **ports}
+        return {
+            "api": (HOST_API_PORT + self.port_offset, API_PORT),
+            "registry": (self.registry_port, self.registry_port),
+            **ports,
+        }

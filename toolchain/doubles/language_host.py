@@ -88,7 +88,7 @@ class LanguageHost:
             # The engine's own address is the program's first argument, as the official host passes it.
             request.args.append(self._engine)
         with self._lock:
-            self._program = subprocess.Popen(  # noqa: S603 - the interpreter that the project names
+            self._program = subprocess.Popen(
                 [python, "-u", language_program.__file__], cwd=request.pwd, stdin=subprocess.PIPE
             )
         self._program.communicate(request.SerializeToString())
@@ -108,7 +108,7 @@ class LanguageHost:
     def _install(self, request: language_pb2.InstallDependenciesRequest) -> Iterator[Message]:
         for command in install_commands(request.info, request.directory):
             yield language_pb2.InstallDependenciesResponse(stdout=f"{' '.join(command)}\n".encode())
-            with subprocess.Popen(  # noqa: S603 - pip of the environment that the project names
+            with subprocess.Popen(
                 command, cwd=request.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             ) as process:
                 for line in process.stdout or ():
@@ -182,7 +182,7 @@ def outcome(exit_code: int) -> language_pb2.RunResponse:
 
 def _output(command: list[str]) -> str:
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - see `_run`
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         message = f"{command[0]} does not run: {error}"
         raise RefusedError(message) from error

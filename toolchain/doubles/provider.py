@@ -19,7 +19,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from toolchain.doubles.changes import Change, ChangeKind, format_path
 from toolchain.doubles.engine import EngineLog
-from toolchain.doubles.errors import InvalidInputsError
+from toolchain.doubles.errors import InvalidInputsError, RefusedError
 from toolchain.doubles.properties import Properties, decode, encode
 from toolchain.doubles.server import Method, serve
 
@@ -158,13 +158,23 @@ class Provider(abc.ABC):
     def delete(self, resource: Resource, identifier: str, outputs: Properties, operation: Operation) -> None:
         """Takes the resource away and waits until it is gone; one that is gone already is no error."""
 
+    def invoke(self, function: str, arguments: Properties) -> Properties:  # noqa: ARG002 - for subclasses
+        """Calls a function of the provider; there is none unless a subclass has it."""
+        message = f"the function {function} is not offered by the stand-in for {self.plugin}"
+        raise RefusedError(message)
+
     def cancel(self) -> None:  # noqa: B027 - most have nothing to cancel
         """Ends waits early: the person pressed Ctrl-C, or the engine is going."""
 
 
 def serve_provider(provider: Provider) -> None:
     """Serves the provider until the engine stops it; does not return."""
-    serve("pulumirpc.ResourceProvider", _Protocol(provider).methods(), on_stop=provider.cancel)
+    serve("pulumirpc.ResourceProvider", methods(provider), on_stop=provider.cancel)
+
+
+def methods(provider: Provider) -> Mapping[str, Method]:
+    """Each call of the protocol that is answered."""
+    return _Protocol(provider).methods()
 
 
 _KINDS: Mapping[tuple[ChangeKind, bool], provider_pb2.PropertyDiff.Kind.ValueType] = {
@@ -197,6 +207,8 @@ class _Protocol:
             "Update": Method(provider_pb2.UpdateRequest, self._update),
             "Read": Method(provider_pb2.ReadRequest, self._read),
             "Delete": Method(provider_pb2.DeleteRequest, self._delete),
+            "Invoke": Method(provider_pb2.InvokeRequest, self._invoke),
+            "Construct": Method(provider_pb2.ConstructRequest, self._construct),
             "Cancel": Method(empty_pb2.Empty, self._cancel),
         }
 
@@ -282,6 +294,16 @@ class _Protocol:
         operation = Operation(timeout_seconds=request.timeout)
         self._provider.delete(_resource(request), request.id, decode(request.properties), operation)
         return empty_pb2.Empty()
+
+    def _invoke(self, request: provider_pb2.InvokeRequest) -> Message:
+        answer = provider_pb2.InvokeResponse()
+        # The field is called `return`, which Python cannot say.
+        getattr(answer, "return").CopyFrom(encode(self._provider.invoke(request.tok, decode(request.args))))
+        return answer
+
+    def _construct(self, request: provider_pb2.ConstructRequest) -> Message:
+        message = f"the component {request.type} is not offered by the stand-in for {self._provider.plugin}"
+        raise RefusedError(message)
 
     def _cancel(self, _: empty_pb2.Empty) -> Message:
         self._provider.cancel()

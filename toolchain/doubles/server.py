@@ -70,8 +70,7 @@ def serve(service: str, methods: Mapping[str, Method], *, on_stop: Callable[[], 
         ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
     ]
     server = grpc.server(ThreadPoolExecutor(max_workers=_WORKERS_MAX), options=options)
-    handlers = {name: _handler(method) for name, method in methods.items()}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    server.add_generic_rpc_handlers((handlers(service, methods),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
@@ -83,6 +82,11 @@ def serve(service: str, methods: Mapping[str, Method], *, on_stop: Callable[[], 
     # A call that did not end within the grace period holds a thread that the interpreter would wait for, while the
     # engine kills the plugin 5 s after its signal.
     os._exit(0)
+
+
+def handlers(service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+    """What a gRPC server needs to offer the service."""
+    return grpc.method_handlers_generic_handler(service, {name: _handler(method) for name, method in methods.items()})
 
 
 def _handler(method: Method) -> "grpc.RpcMethodHandler[Message, Message]":

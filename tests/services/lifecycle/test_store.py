@@ -40,7 +40,7 @@ def test_a_store_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
     errors = [PermissionDeniedError("not yet"), GenericError("still not"), OSError("gone")]
     real = obstore.get
 
-    def flaky(backend: MemoryStore, key: str) -> obstore.GetResult:
+    def flaky(backend: MemoryStore, key: str) -> object:
         if errors:
             raise errors.pop()
         return real(backend, key)
@@ -61,13 +61,11 @@ def test_a_store_that_stays_away_is_an_error_of_one_line_that_names_the_call() -
         aws_endpoint_url="http://127.0.0.1:9",
         aws_region="us-east-1",
     )
-    store = ObjectStore.open(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "key")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         with pytest.raises(StoreUnavailableError, match=r"^get car-loan/champion.json: ") as caught:
             ObjectStore.open(settings).get("car-loan/champion.json", limit_bytes=10)
-    assert store is not None
     assert "\n" not in str(caught.value)
     assert "127.0.0.1:9" in str(caught.value)
 

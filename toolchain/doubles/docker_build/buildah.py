@@ -64,7 +64,7 @@ class Buildah:
         self, command: Sequence[str], tell: Callable[[str], None], environment: Mapping[str, str] = os.environ
     ) -> list[str]:
         last: deque[str] = deque(maxlen=_LINES_OF_A_FAILURE)
-        with subprocess.Popen(  # noqa: S603 - the builder that the machine or the toolchain has
+        with subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,

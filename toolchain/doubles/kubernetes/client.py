@@ -178,6 +178,10 @@ class Cluster:
         """Asks for an object's deletion; it may take until its dependents and finalizers are gone."""
         self._send("DELETE", path, {}, {"propagationPolicy": propagation})
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
     def _discover(self, api_version: str) -> dict[tuple[str, str], Endpoint]:
         prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
@@ -40,7 +40,7 @@ def load(settings: Settings, environment: Mapping[str, str] = os.environ) -> Sin
         message = f"{origin} cannot be used for context {settings.context or '(current)'!r}: {error}"
         raise RefusedError(message) from error
     if settings.namespace:
-        chosen = chosen._replace(context=replace(chosen.context, namespace=settings.namespace))
+        chosen = chosen._replace(context=msgspec.structs.replace(chosen.context, namespace=settings.namespace))
     return chosen
 
 

@@ -63,7 +63,8 @@ def _of_container(pod: str, status: Mapping[str, Any]) -> Trouble | None:
     terminated = dig(status, "state", "terminated")
     if terminated and terminated.get("exitCode") != 0:
         return Trouble(pod, f"container {container} {_end(terminated)}", container)
-    if dig(status, "state", "running") and status.get("ready") is False and status.get("started") is not False:
+    running = dig(status, "state", "running") is not None
+    if running and status.get("ready") is False and status.get("started") is not False:
         return Trouble(pod, f"container {container} runs but is not ready", container)
     return None
 

@@ -250,7 +250,7 @@ class KubernetesProvider(Provider):
         return projection.current_inputs(inputs, live, applied.live)
 
     def _complaints(self, resource: Resource, old_outputs: Properties, new: Properties) -> tuple[tuple[str, str], ...]:
-        """What the server has against making the change in place; nothing where it cannot be asked."""
+        """What the server has against making the change in place; nothing where it does not know the kind."""
         body = for_server(new)
         try:
             endpoint = self._target.endpoint(body["apiVersion"], body["kind"])
@@ -259,7 +259,7 @@ class KubernetesProvider(Provider):
             self._target.apply(path, body, _manager(resource, old_outputs, new), force=True, dry_run=True)
         except ApiError as error:
             return error.causes or (("", error.message),)
-        except (UnknownKindError, RefusedError):
+        except UnknownKindError:
             return ()
         return ()
 

@@ -1,0 +1,81 @@
+"""The stack under test, driven as a person drives it: by make."""
+
+import json
+import os
+import subprocess
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from obstore.store import S3Store
+
+from toolchain.install import bin_dir
+
+_ROOT = Path(__file__).resolve().parents[2]
+# Beside a developer's own cluster, whose ports are without the offset.
+_ENVIRONMENT = {"CLUSTER": "realtime-ml-test", "PORT_OFFSET": "1000"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack under test.
+
+    Attributes:
+        outputs: what `make outputs` prints.
+    """
+
+    outputs: dict[str, str]
+
+    def make(self, *targets: str) -> str:
+        """Run targets as a person does, and return what they print on stdout and stderr together."""
+        return make(*targets)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Ask the test's cluster."""
+        command = [str(bin_dir() / "kubectl"), f"--kubeconfig={self.outputs['kubeconfig']}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def bucket(self, name: str) -> S3Store:
+        """A bucket of the stack's object store, opened with the key that the scoring pods have."""
+        secrets = json.loads(self.kubectl("get", "secrets", "--namespace=ml", "--output=json"))["items"]
+        data = next(secret["data"] for secret in secrets if "scoring" in secret["metadata"]["name"])
+        access, key = sorted((b64decode(value).decode() for value in data.values()), key=len)
+        return S3Store(
+            name,
+            endpoint=self.outputs["object_store_url"],
+            region="us-east-1",
+            access_key_id=access,
+            secret_access_key=key,
+            client_options={"allow_http": True},
+        )
+
+
+def make(*targets: str) -> str:
+    """Run make on the test's cluster; a failure shows all that it printed."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", *targets],
+        cwd=_ROOT,
+        env={**os.environ, **_ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"make {' '.join(targets)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+    return done.stdout
+
+
+_Seen = TypeVar("_Seen")
+
+
+def eventually(look: Callable[[], _Seen], fits: Callable[[_Seen], bool], timeout_seconds: float = 60) -> _Seen:
+    """Look again and again until what is seen fits, or the time is over; the last look is returned either way."""
+    deadline = time.monotonic() + timeout_seconds
+    seen = look()
+    while not fits(seen) and time.monotonic() < deadline:
+        time.sleep(1)
+        seen = look()
+    return seen

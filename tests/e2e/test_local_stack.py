@@ -1,0 +1,119 @@
+"""A newcomer's first hour: up, a prediction, nothing to change, away."""
+
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import lightgbm as lgb
+import numpy as np
+import pytest
+from lifecycle.manifest import Manifest
+
+from tests.e2e.harness import Stack, eventually
+
+pytestmark = pytest.mark.e2e
+
+_SAMPLE = Path(__file__).resolve().parents[2] / "models" / "car_loan" / "sample_request.json"
+
+
+def test_outputs_are_reachable_on_this_machine(stack: Stack) -> None:
+    """`make outputs` is one JSON object whose addresses answer on 127.0.0.1."""
+    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").status_code == 200
+    assert httpx.get(f"{stack.outputs['prometheus_url']}/-/ready").status_code == 200
+    assert httpx.get(stack.outputs["object_store_url"]).status_code in {200, 403}
+    assert Path(stack.outputs["kubeconfig"]).is_file()
+
+
+def test_the_served_probability_is_the_boosters(stack: Stack) -> None:
+    """What the service answers equals `Booster.predict` of the same row, on the model that lies in the object store."""
+    store = stack.bucket("models")
+    folder = "car-loan/versions/00000001"
+    manifest = Manifest.model_validate_json(bytes(store.get(f"{folder}/manifest.json").bytes()))
+    booster = lgb.Booster(model_str=bytes(store.get(f"{folder}/model.txt").bytes()).decode())
+    rows = [row.features for row in manifest.parity]
+    vectors = np.asarray([manifest.feature_schema.encode(row) for row in rows])
+    answer = httpx.post(f"{stack.outputs['scoring_url']}/v1/predict", json={"rows": rows}).raise_for_status().json()
+    assert answer["model"] == {"name": "car-loan", "version": 1}
+    served = [prediction["probability"] for prediction in answer["predictions"]]
+    np.testing.assert_allclose(served, booster.predict(vectors), rtol=0, atol=1e-12)
+
+
+def test_prometheus_scrapes_every_replica(stack: Stack) -> None:
+    """Both scoring pods are targets that answer, and their metrics arrive."""
+    query = f"{stack.outputs['prometheus_url']}/api/v1/query"
+    up = eventually(
+        lambda: httpx.get(query, params={"query": 'up{namespace="ml"}'}).json()["data"]["result"],
+        lambda found: len(found) == 2,
+    )
+    assert [sample["value"][1] for sample in up] == ["1", "1"]
+    info = httpx.get(query, params={"query": "scoring_model_info"}).json()["data"]["result"]
+    assert info
+
+
+def test_an_unchanged_stack_has_nothing_to_do(stack: Stack) -> None:
+    """Neither a preview nor a second up reports a change."""
+    preview = stack.make("preview")
+    assert "unchanged" in preview
+    assert not [line for line in preview.splitlines() if re.match(r"\s+[+~-]+ \d+ to ", line)]
+    assert not [
+        line
+        for line in stack.make("up").splitlines()
+        if re.match(r"\s+[+~-]+ \d+ (created|updated|deleted|replaced)", line)
+    ]
+
+
+def test_a_rollout_under_constant_requests_loses_none(stack: Stack) -> None:
+    """All pods are replaced while keep-alive clients keep asking; every single request is answered with 200."""
+    body = json.loads(_SAMPLE.read_text(encoding="utf-8"))
+    done = threading.Event()
+
+    def ask() -> tuple[int, list[str]]:
+        answered, failed = 0, []
+        with httpx.Client(base_url=stack.outputs["scoring_url"], timeout=10) as client:
+            while not done.wait(0.01):
+                try:
+                    status = client.post("/v1/predict", json=body).status_code
+                    answered += status == 200
+                    failed += [] if status == 200 else [str(status)]
+                except httpx.HTTPError as error:
+                    failed.append(repr(error))
+        return answered, failed
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(ask) for _ in range(4)]
+        try:
+            stack.kubectl("rollout", "restart", "deployment", "--namespace=ml")
+            for name in stack.kubectl("get", "deployment", "--namespace=ml", "--output=name").split():
+                stack.kubectl("rollout", "status", "--namespace=ml", "--timeout=180s", name)
+            # The last old pods drain for 8 s after the new ones are ready.
+            done.wait(12)
+        finally:
+            done.set()
+        results = [client.result() for client in clients]
+    assert sum(answered for answered, _ in results) > 100
+    assert [error for _, failed in results for error in failed] == []
+
+
+def test_the_idle_cluster_takes_at_most_4_gib(stack: Stack) -> None:
+    """The node with the stack on it: every process, pods included, by its proportional share of memory."""
+    found = re.search(r"up, ([0-9.]+) GiB", stack.make("cluster-status"))
+    assert found
+    assert float(found.group(1)) <= 4
+
+
+def test_destroy_leaves_nothing_and_up_works_after_it(stack: Stack) -> None:
+    """After `make destroy` no object of the stack is left in the cluster; after another `make up` it serves again."""
+    stack.make("destroy")
+    left = stack.kubectl(
+        "get",
+        "all,configmaps,secrets,persistentvolumeclaims,namespaces",
+        "--all-namespaces",
+        "--selector=app.kubernetes.io/part-of=realtime-ml",
+        "--output=name",
+    )
+    assert left == ""
+    stack.make("up")
+    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").status_code == 200
