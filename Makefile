@@ -54,7 +54,7 @@ test-e2e: tools ## the whole stack on an embedded cluster of its own
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy infra monitoring toolchain services tests
+	.venv/bin/mypy infra toolchain services tests
 
 lock: .venv/ready ## pin what the .in files ask for
 	.venv/bin/uv pip compile -q --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml

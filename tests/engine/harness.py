@@ -117,7 +117,7 @@ class Stack:
         """Starts a command and leaves it running."""
         yes = [] if arguments[0] == "preview" else ["--yes", "--skip-preview"]
         command = [str(self.pulumi), *arguments, "--json", "--stack", _STACK, "--non-interactive", *yes]
-        with subprocess.Popen(  # noqa: S603 - the CLI
+        with subprocess.Popen(
             command,
             cwd=self.folder,
             env=self._environment,
@@ -154,7 +154,7 @@ class Stack:
         return {**self.environment, "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}"}
 
     def _succeed(self, *arguments: str) -> None:
-        subprocess.run(  # noqa: S603 - the CLI
+        subprocess.run(
             [str(self.pulumi), *arguments], cwd=self.folder, env=self._environment, check=True, capture_output=True
         )
 
@@ -170,7 +170,7 @@ class Kubectl:
     def __call__(self, *arguments: str) -> str:
         """Runs a command in the namespace; gives what it printed."""
         command = [str(self.program), f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - built above
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 

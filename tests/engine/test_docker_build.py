@@ -48,7 +48,7 @@ def registry(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     command = [str(install(["registry"])["registry"]), "serve", str(tmp_path / "registry.yaml")]
     with (
         (tmp_path / "registry.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,  # noqa: S603 - built above
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
     ):
         try:
             _wait_for(address)
@@ -74,11 +74,11 @@ def builder(tmp_path: Path) -> Iterator[Mapping[str, str]]:
     }
     yield environment
     # Its storage is mounted onto itself, which pytest could not clear away.
-    subprocess.run(  # noqa: S603 - the builder under test
+    subprocess.run(
         [buildah, "rmi", "--all", "--force"], env={**os.environ, **environment}, check=True, capture_output=True
     )
     for mount in ("graph/overlay", "graph"):
-        subprocess.run(["umount", tmp_path / mount], check=False, capture_output=True)  # noqa: S603, S607 - as above
+        subprocess.run(["umount", tmp_path / mount], check=False, capture_output=True)
 
 
 def test_an_image_is_built_when_its_files_change_and_only_then(

@@ -49,6 +49,7 @@ def offences(folder: str, forbidden: tuple[str, ...], exempt: str | None = None)
 def test_a_part_does_not_know_of_the_parts_above_or_beside_it(
     folder: str, forbidden: tuple[str, ...], exempt: str | None
 ) -> None:
+    """A part does not know of the parts above or beside it."""
     allowed = {
         "infra/platforms.py imports infra.local.platform",
         "infra/platforms.py imports infra.local.platform.LocalPlatform",
@@ -57,12 +58,13 @@ def test_a_part_does_not_know_of_the_parts_above_or_beside_it(
 
 
 def test_the_check_finds_an_import_that_is_not_allowed() -> None:
+    """A check that finds nothing anywhere would pass as well."""
     assert offences("infra", ("infra.naming",))
 
 
 def loaded(program: str) -> set[str]:
     """The modules that a new process has after running this program."""
-    answer = subprocess.run(  # noqa: S603 (this interpreter, and a program that stands below)
+    answer = subprocess.run(
         [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
         cwd=ROOT,
         capture_output=True,
@@ -74,6 +76,7 @@ def loaded(program: str) -> set[str]:
 
 
 def test_the_local_stack_loads_the_sdks_that_it_uses_and_no_others() -> None:
+    """The SDKs are most of what a preview waits for."""
     modules = loaded(
         "import infra.local.platform, infra.monitoring, infra.outputs, infra.platforms, infra.workloads.bootstrap, "
         "infra.workloads.scoring, pulumi_kubernetes as k8s\n"

@@ -26,10 +26,12 @@ def refused(config: dict[str, str]) -> dict[str, str]:
 
 
 def test_what_the_configuration_leaves_out_has_its_default() -> None:
+    """What the configuration leaves out has its default."""
     assert parse(configuration(), [SECRET_KEY]) == DEFAULTS
 
 
 def test_what_the_configuration_says_is_what_the_stack_gets() -> None:
+    """What the configuration says is what the stack gets."""
     config = parse(
         configuration(
             models=[{"name": "car-loan"}, {"name": "churn"}],
@@ -47,10 +49,12 @@ def test_what_the_configuration_says_is_what_the_stack_gets() -> None:
 
 
 def test_other_projects_keys_are_not_looked_at() -> None:
+    """A stack's file also configures providers and Pulumi itself; those keys are theirs."""
     assert parse(configuration() | {"aws:region": "eu-west-1", "pulumi:tags": "{}"}, [SECRET_KEY]) == DEFAULTS
 
 
 def test_a_configuration_cannot_be_changed() -> None:
+    """What was checked once stays what it was."""
     with pytest.raises(ValueError, match="frozen"):
         DEFAULTS.scoring.replicas = 3
 
@@ -151,6 +155,7 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
 def test_what_is_wrong_is_named_with_its_path_its_value_and_what_is_allowed(
     changes: dict[str, Any], path: str, words: tuple[str, ...]
 ) -> None:
+    """What is wrong is named with its path its value and what is allowed."""
     problems = refused(configuration(**changes))
     assert list(problems) == [f"realtime-ml:{path}"]
     for word in words:
@@ -159,6 +164,7 @@ def test_what_is_wrong_is_named_with_its_path_its_value_and_what_is_allowed(
 
 @pytest.mark.parametrize("key", ["platform", "models", "object_store_secret_key"])
 def test_what_has_no_default_must_be_given(key: str) -> None:
+    """A key without a default that is not there is named, with what it is for."""
     config = configuration()
     del config[f"realtime-ml:{key}"]
     (problem,) = refused(config).values()
@@ -166,6 +172,7 @@ def test_what_has_no_default_must_be_given(key: str) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """One run shows all there is to mend, not one problem a run."""
     problems = refused(
         configuration(platform="x", scoring={"replicas": 0}, scorin={}, models=[{"name": "A"}, {"nam": "b"}])
         | {SECRET_KEY: "short"}
@@ -182,6 +189,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 
 def test_a_problem_is_one_line_however_long_its_value() -> None:
+    """Long values are cut, and line breaks are written as such."""
     (problem,) = refused(configuration(platform="x\n" * 1000)).values()
     assert "\n" not in problem
     assert len(problem) < 250
@@ -189,11 +197,13 @@ def test_a_problem_is_one_line_however_long_its_value() -> None:
 
 @pytest.mark.parametrize("value", ["short", "x" * 129, "with a space in it", "ümlaut-ümlaut-ümlaut", ""])
 def test_a_secret_that_is_refused_is_not_shown(value: str) -> None:
+    """The reason names what is allowed, never the value."""
     (problem,) = refused(configuration() | {SECRET_KEY: value}).values()
     assert problem.startswith("realtime-ml:object_store_secret_key: [secret]: must be 16 to 128 characters")
 
 
 def test_a_secret_in_plain_text_is_refused_with_the_command_that_encrypts_it_and_is_not_shown() -> None:
+    """It would lie in version control and in Pulumi's state for all to read."""
     with pytest.raises(ConfigError) as caught:
         parse(configuration(), [])
     assert "pulumi config set --secret realtime-ml:object_store_secret_key" in str(caught.value)
@@ -201,12 +211,14 @@ def test_a_secret_in_plain_text_is_refused_with_the_command_that_encrypts_it_and
 
 
 def test_a_secret_under_a_mistyped_key_is_not_shown() -> None:
+    """The key that it looks like decides, since the one that it has says nothing."""
     problems = refused(configuration(object_store_secret_kye=SECRET))
     assert SECRET not in "".join(problems.values())
     assert "did you mean `object_store_secret_key`?" in problems["realtime-ml:object_store_secret_kye"]
 
 
 def test_whatever_is_stored_encrypted_is_not_shown() -> None:
+    """Somebody took the trouble to encrypt it, whatever its type says."""
     with pytest.raises(ConfigError) as caught:
         parse(
             configuration(zzz=SECRET, scoring={"replicas": SECRET}),
@@ -216,6 +228,7 @@ def test_whatever_is_stored_encrypted_is_not_shown() -> None:
 
 
 def test_a_configuration_does_not_print_its_secrets() -> None:
+    """A configuration does not print its secrets."""
     config = parse(configuration(), [SECRET_KEY])
     assert SECRET not in f"{config} {config!r} {config.model_dump()} {config.model_dump_json()}"
 
@@ -231,6 +244,7 @@ json_values = st.recursive(
 def test_no_input_whatever_is_answered_with_anything_but_a_configuration_or_its_problems(
     values: dict[str, str],
 ) -> None:
+    """Any other exception fails this test."""
     with contextlib.suppress(ConfigError):
         parse({f"realtime-ml:{key}": text for key, text in values.items()}, [SECRET_KEY])
 
@@ -248,10 +262,12 @@ def test_no_value_turns_into_another(key: str, value: object) -> None:
 
 
 def test_every_third_party_image_can_be_had_elsewhere() -> None:
+    """The configuration has a key for each image of the table."""
     assert set(ThirdPartyImages.model_fields) == set(ThirdPartyImage)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_top_level_key_says_what_it_means(key: str) -> None:
+    """Errors quote it."""
     field = StackConfig.model_fields[key]
     assert field.description or (field.annotation is not None and field.annotation.__doc__)

@@ -16,11 +16,13 @@ def jobs() -> dict[str, Json]:
 
 
 def test_prometheus_gets_the_file_as_it_is(local: Rendered) -> None:
+    """Prometheus gets the file as it is."""
     config = local.the("ConfigMap", "prometheus-config")
     assert config.inputs["data"] == {"prometheus.yaml": FILE.read_text(encoding="utf-8")}
 
 
 def test_prometheus_reads_the_file_where_it_is_mounted(local: Rendered) -> None:
+    """Prometheus reads the file where it is mounted."""
     workload = local.the("StatefulSet", "prometheus")
     (container,) = workload.containers
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
@@ -37,6 +39,7 @@ def test_prometheus_looks_for_pods_where_it_may_and_nowhere_else(local: Rendered
 
 
 def test_scoring_asks_to_be_scraped_on_a_port_that_it_declares(local: Rendered) -> None:
+    """Discovery makes a target of each declared port and of no other."""
     workload = local.the("Deployment", "scoring-car-loan")
     annotations = workload.inputs["spec"]["template"]["metadata"]["annotations"]
     ports = [str(port["containerPort"]) for container in workload.containers for port in container["ports"]]
@@ -45,10 +48,12 @@ def test_scoring_asks_to_be_scraped_on_a_port_that_it_declares(local: Rendered) 
 
 
 def test_targets_are_named_by_application_namespace_and_pod(jobs: dict[str, Json]) -> None:
+    """Rules and dashboards find them by these labels."""
     named = {rule["target_label"] for rule in jobs["workloads"]["relabel_configs"] if "action" not in rule}
     assert named == {"job", "namespace", "pod"}
 
 
 @pytest.mark.parametrize(("disk_gib", "kept_mib"), [(1, 819), (4, 3276), (100, 81920)])
 def test_a_fifth_of_the_disk_is_left_to_what_retention_does_not_count(disk_gib: int, kept_mib: int) -> None:
+    """A fifth of the disk is left to what retention does not count."""
     assert retention_size_mib(disk_gib) == kept_mib

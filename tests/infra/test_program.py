@@ -30,17 +30,20 @@ def test_every_resource_names_its_provider(local: Rendered) -> None:
 
 
 def test_every_resource_is_part_of_a_component_but_the_workloads_namespace(local: Rendered) -> None:
+    """The tree that Pulumi prints shows what belongs to what."""
     components = {resource.urn for resource in local.resources if not resource.custom}
     outside = [str(resource) for resource in local.resources if resource.custom and resource.parent not in components]
     assert outside == ["Namespace ml"]
 
 
 def test_every_object_carries_the_label_set(local: Rendered) -> None:
+    """Every object carries the label set."""
     for resource in local.kubernetes:
         assert resource.inputs["metadata"]["labels"].keys() >= LABELS, resource
 
 
 def test_every_pod_and_every_disk_carries_the_label_set(local: Rendered) -> None:
+    """Every pod and every disk carries the label set."""
     for workload in local.workloads:
         spec = workload.inputs["spec"]
         for made in (spec["template"], *spec.get("volumeClaimTemplates", [])):
@@ -48,6 +51,7 @@ def test_every_pod_and_every_disk_carries_the_label_set(local: Rendered) -> None
 
 
 def test_selectors_choose_the_pods_of_one_workload_alone(local: Rendered) -> None:
+    """A Deployment that chose another's pods would scale them away."""
     pods = {str(workload): workload.inputs["spec"]["template"]["metadata"]["labels"] for workload in local.workloads}
     for workload in local.of_type("Deployment", "StatefulSet"):
         selector = workload.inputs["spec"]["selector"]["matchLabels"].items()
@@ -56,6 +60,7 @@ def test_selectors_choose_the_pods_of_one_workload_alone(local: Rendered) -> Non
 
 
 def test_every_container_has_requests_and_limits(local: Rendered) -> None:
+    """Every container has requests and limits."""
     for workload in local.workloads:
         for container in workload.containers:
             for bound in ("requests", "limits"):
@@ -63,6 +68,7 @@ def test_every_container_has_requests_and_limits(local: Rendered) -> None:
 
 
 def test_the_whole_stack_in_the_middle_of_a_rollout_fits_a_node_of_two_cores(local: Rendered) -> None:
+    """With the training job and a surplus scoring pod; beyond that a rollout would wait for room for ever."""
     millicores, mebibytes = 0, 0
     for workload in local.workloads:
         surge = 1 if workload.inputs["spec"].get("strategy") else 0
@@ -75,12 +81,14 @@ def test_the_whole_stack_in_the_middle_of_a_rollout_fits_a_node_of_two_cores(loc
 
 
 def test_every_long_running_container_is_asked_whether_it_started_is_ready_and_lives(local: Rendered) -> None:
+    """Every long running container is asked whether it started is ready and lives."""
     for workload in local.of_type("Deployment", "StatefulSet"):
         for container in workload.pod["containers"]:
             assert container.keys() >= {"startupProbe", "readinessProbe", "livenessProbe"}, workload
 
 
 def test_every_pod_meets_the_restricted_level_with_a_read_only_root(local: Rendered) -> None:
+    """Every pod meets the restricted level with a read only root."""
     for workload in local.workloads:
         pod = workload.pod["securityContext"]
         assert (pod["runAsNonRoot"], pod["runAsUser"], pod["runAsGroup"]) == (True, 10001, 10001), workload
@@ -94,6 +102,7 @@ def test_every_pod_meets_the_restricted_level_with_a_read_only_root(local: Rende
 
 
 def test_every_namespace_admits_only_restricted_pods_at_a_pinned_version(local: Rendered) -> None:
+    """Every namespace admits only restricted pods at a pinned version."""
     namespaces = local.of_type("Namespace")
     assert {namespace.inputs["metadata"]["name"] for namespace in namespaces} == {"ml", "monitoring", "storage"}
     for namespace in namespaces:
@@ -103,12 +112,14 @@ def test_every_namespace_admits_only_restricted_pods_at_a_pinned_version(local: 
 
 
 def test_every_object_lies_in_one_of_the_stacks_namespaces(local: Rendered) -> None:
+    """Every object lies in one of the stacks namespaces."""
     for resource in local.kubernetes:
         if resource not in local.of_type("Namespace"):
             assert resource.inputs["metadata"]["namespace"] in {"ml", "monitoring", "storage"}, resource
 
 
 def test_every_workload_runs_as_a_service_account_of_its_own(local: Rendered) -> None:
+    """Every workload runs as a service account of its own."""
     accounts = {
         (resource.inputs["metadata"]["namespace"], resource.inputs["metadata"]["name"])
         for resource in local.of_type("ServiceAccount")
@@ -120,6 +131,7 @@ def test_every_workload_runs_as_a_service_account_of_its_own(local: Rendered) ->
 
 
 def test_only_prometheus_gets_a_token_for_the_api_server(local: Rendered) -> None:
+    """A pod that is taken over has nothing to talk to the cluster with."""
     for account in local.of_type("ServiceAccount"):
         assert account.inputs["automountServiceAccountToken"] is False, account
     mounting = [str(workload) for workload in local.workloads if workload.pod["automountServiceAccountToken"]]
@@ -127,6 +139,7 @@ def test_only_prometheus_gets_a_token_for_the_api_server(local: Rendered) -> Non
 
 
 def test_prometheus_may_list_the_pods_it_watches_and_nothing_else(local: Rendered) -> None:
+    """Prometheus may list the pods it watches and nothing else."""
     assert local.of_type("ClusterRole", "ClusterRoleBinding") == []
     (role,) = local.of_type("Role")
     assert role.inputs["metadata"]["namespace"] == "ml"
@@ -137,11 +150,13 @@ def test_prometheus_may_list_the_pods_it_watches_and_nothing_else(local: Rendere
 
 
 def test_no_pod_gets_the_variables_that_kubernetes_makes_of_services(local: Rendered) -> None:
+    """They look like settings: a Service named scoring-... makes SCORING_... variables."""
     for workload in local.workloads:
         assert workload.pod["enableServiceLinks"] is False, workload
 
 
 def test_scoring_waits_for_the_first_model_and_the_first_model_for_the_object_store(local: Rendered) -> None:
+    """No endpoint is deployed before there is a model to serve."""
     scoring, job = local.the("Deployment", "scoring-car-loan"), local.the("Job", "bootstrap-car-loan")
     assert job.urn in scoring.depends_on
     assert job.depends_on >= {local.the("StatefulSet", "object-store").urn, local.the("Service", "object-store").urn}
@@ -159,16 +174,19 @@ def test_every_service_waits_for_the_pods_behind_it(local: Rendered) -> None:
 
 
 def test_prometheus_waits_for_its_permissions(local: Rendered) -> None:
+    """Without them its first look at the cluster finds nothing."""
     assert local.waits(local.the("StatefulSet", "prometheus"), on=local.the("RoleBinding", "prometheus"))
 
 
 def test_a_rollout_never_has_fewer_pods_than_asked_for(local: Rendered) -> None:
+    """A new pod is ready before an old one goes."""
     spec = local.the("Deployment", "scoring-car-loan").inputs["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
 def test_a_pod_that_drains_is_out_of_its_service_before_it_stops_and_has_time_to_stop(local: Rendered) -> None:
+    """Otherwise a rollout loses requests."""
     pod = local.the("Deployment", "scoring-car-loan").pod
     (container,) = pod["containers"]
     (drain,) = (int(item["value"]) for item in container["env"] if item["name"] == "SCORING_DRAIN_SECONDS")
@@ -185,6 +203,7 @@ def test_liveness_and_startup_ask_something_else_than_readiness(local: Rendered)
 
 
 def test_scoring_has_a_disruption_budget_and_spreads(local: Rendered) -> None:
+    """One node's failure or drain leaves a pod that serves."""
     deployment = local.the("Deployment", "scoring-car-loan")
     selector = deployment.inputs["spec"]["selector"]
     budget = local.the("PodDisruptionBudget", "scoring-car-loan").inputs["spec"]
@@ -199,6 +218,7 @@ def test_scoring_has_a_disruption_budget_and_spreads(local: Rendered) -> None:
 
 
 def test_services_images_are_deployed_by_digest_and_third_party_images_by_tag(local: Rendered) -> None:
+    """What runs is what was built, whatever becomes of the tag."""
     images = {container["image"] for workload in local.workloads for container in workload.containers}
     built = {image for image in images if image.startswith("127.0.0.1:30500/")}
     assert built == {f"127.0.0.1:30500/{service}@{DIGEST}" for service in ("scoring", "retraining")}
@@ -207,11 +227,13 @@ def test_services_images_are_deployed_by_digest_and_third_party_images_by_tag(lo
 
 
 def test_an_image_is_built_once_however_many_use_it() -> None:
+    """Models share the services' images."""
     rendered = render(configuration(models=[{"name": "car-loan"}, {"name": "churn"}]))
     assert sorted(image.name for image in rendered.of_type("Image")) == ["retraining", "scoring"]
 
 
 def test_images_are_built_from_the_repositorys_root_and_not_at_preview(local: Rendered) -> None:
+    """Images are built from the repository's root and not at preview."""
     assert (ROOT / "infra" / BUILD_CONTEXT).resolve() == ROOT
     for image in local.of_type("Image"):
         assert image.inputs["context"] == {"location": BUILD_CONTEXT}
@@ -222,6 +244,7 @@ def test_images_are_built_from_the_repositorys_root_and_not_at_preview(local: Re
 
 
 def test_the_base_image_of_the_configuration_is_what_services_start_from(local: Rendered) -> None:
+    """The base image of the configuration is what services start from."""
     base = "registry.example/python:3.11"
     for image in render(configuration(local={"base_image": base})).of_type("Image"):
         assert image.inputs["buildArgs"] == {"BASE_IMAGE": base}
@@ -230,6 +253,7 @@ def test_the_base_image_of_the_configuration_is_what_services_start_from(local: 
 
 
 def test_third_party_images_come_from_where_the_configuration_says() -> None:
+    """Third party images come from where the configuration says."""
     mirror = {"prometheus": "mirror.example/prometheus:v3", "versitygw": "mirror.example/versitygw:v1"}
     rendered = render(configuration(local={"images": mirror}))
     for workload, image in (("prometheus", mirror["prometheus"]), ("object-store", mirror["versitygw"])):
@@ -238,6 +262,7 @@ def test_third_party_images_come_from_where_the_configuration_says() -> None:
 
 
 def test_no_secret_stands_in_a_plain_field(local: Rendered) -> None:
+    """Pulumi's state and output would show it."""
     for resource in local.resources:
         for path, value in leaves(resource.inputs):
             assert SECRET not in str(value) or isinstance(value, Secret), f"{resource}{path}"
@@ -247,6 +272,7 @@ def test_no_secret_stands_in_a_plain_field(local: Rendered) -> None:
 
 
 def test_secrets_reach_pods_through_secret_objects_alone(local: Rendered) -> None:
+    """Whoever may read a pod's specification does not see them."""
     holders = {
         str(resource)
         for resource in local.resources
@@ -258,6 +284,7 @@ def test_secrets_reach_pods_through_secret_objects_alone(local: Rendered) -> Non
 
 
 def test_settings_whose_change_must_roll_the_pods_have_names_that_change_with_them(local: Rendered) -> None:
+    """Pulumi completes the names it is not given, and a new name is a new pod template."""
     for resource in local.of_type("ConfigMap", "Secret", "Job"):
         assert "name" not in resource.inputs["metadata"], resource
     for resource in local.of_type("ConfigMap", "Secret"):
@@ -265,6 +292,7 @@ def test_settings_whose_change_must_roll_the_pods_have_names_that_change_with_th
 
 
 def test_workloads_get_the_environment_that_services_read(local: Rendered) -> None:
+    """The variables of the services' settings, by name and value."""
     common = {
         "MODEL_STORE_URL": "s3://models",
         "MODEL_NAME": "car-loan",
@@ -286,6 +314,7 @@ def test_workloads_get_the_environment_that_services_read(local: Rendered) -> No
 
 
 def test_a_service_that_is_misconfigured_fails_its_job_at_once(local: Rendered) -> None:
+    """Exit status 2 says that another attempt would end the same."""
     spec = local.the("Job", "bootstrap-car-loan").inputs["spec"]
     assert spec["podFailurePolicy"] == {
         "rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2]}}]
@@ -295,11 +324,13 @@ def test_a_service_that_is_misconfigured_fails_its_job_at_once(local: Rendered) 
 
 
 def test_the_object_store_has_a_folder_for_each_bucket_before_it_starts(local: Rendered) -> None:
+    """The object store has a folder for each bucket before it starts."""
     (buckets,) = local.the("StatefulSet", "object-store").pod["initContainers"]
     assert buckets["command"] == ["mkdir", "-p", "/data/models", "/data/predictions"]
 
 
 def test_disks_come_from_the_clusters_default_class_and_go_with_the_stack(local: Rendered) -> None:
+    """Destroying the stack leaves nothing behind."""
     for workload in local.of_type("StatefulSet"):
         spec = workload.inputs["spec"]
         (disk,) = spec["volumeClaimTemplates"]
@@ -308,6 +339,7 @@ def test_disks_come_from_the_clusters_default_class_and_go_with_the_stack(local:
 
 
 def test_node_ports_are_the_ones_that_people_and_tools_know(local: Rendered) -> None:
+    """Node ports are the ones that people and tools know."""
     ports = {
         service.inputs["metadata"]["name"]: service.inputs["spec"]["ports"][0]["nodePort"]
         for service in local.of_type("Service")
@@ -316,6 +348,7 @@ def test_node_ports_are_the_ones_that_people_and_tools_know(local: Rendered) -> 
 
 
 def test_outputs_say_where_everything_is(local: Rendered) -> None:
+    """Outputs say where everything is."""
     assert local.outputs == {
         "scoring_url": "http://127.0.0.1:30080",
         "scoring_urls": {"car-loan": "http://127.0.0.1:30080"},
@@ -327,6 +360,7 @@ def test_outputs_say_where_everything_is(local: Rendered) -> None:
 
 
 def test_without_node_ports_services_are_reached_inside_the_cluster() -> None:
+    """Without node ports services are reached inside the cluster."""
     rendered = render(configuration(local={"exposure": "cluster_ip"}))
     for service in rendered.of_type("Service"):
         assert service.inputs["spec"]["type"] == "ClusterIP"
@@ -335,6 +369,7 @@ def test_without_node_ports_services_are_reached_inside_the_cluster() -> None:
 
 
 def test_another_model_adds_its_own_objects_and_changes_none_of_the_others(local: Rendered) -> None:
+    """A fork adds a model without a restart of those that serve."""
     both = render(configuration(models=[{"name": "car-loan"}, {"name": "churn"}]))
     before, after = ({resource.urn: resource for resource in stack.resources} for stack in (local, both))
     assert {urn: after[urn] for urn in before} == before
@@ -345,6 +380,7 @@ def test_another_model_adds_its_own_objects_and_changes_none_of_the_others(local
 
 
 def test_a_long_name_of_a_model_leaves_every_name_valid() -> None:
+    """The longest name that the configuration takes, with all that is put before and after it."""
     rendered = render(configuration(models=[{"name": "m" * 40}]))
     for resource in rendered.kubernetes:
         name = resource.inputs["metadata"].get("name", f"{resource.name}-0123abcd")
@@ -355,6 +391,7 @@ def test_a_long_name_of_a_model_leaves_every_name_valid() -> None:
 
 @pytest.mark.parametrize("changes", [{"scorin": "1"}, {"scoring": {"replicas": 0}}, {"platform": "x"}])
 def test_a_bad_configuration_is_refused_before_anything_is_made(changes: dict[str, object]) -> None:
+    """A bad configuration is refused before anything is made."""
     rendered = Rendered()
     with pytest.raises(pulumi.RunError, match=r"(?s)nothing was changed.*realtime-ml:"):
         render(configuration(**changes), into=rendered)
@@ -362,6 +399,7 @@ def test_a_bad_configuration_is_refused_before_anything_is_made(changes: dict[st
 
 
 def test_what_a_bad_configuration_is_refused_with_carries_no_secret_along() -> None:
+    """What pydantic raised holds every value; a trace would print it."""
     with pytest.raises(pulumi.RunError) as caught:
         render(configuration(scorin="1"))
     assert caught.value.__cause__ is None
@@ -369,6 +407,8 @@ def test_what_a_bad_configuration_is_refused_with_carries_no_secret_along() -> N
 
 
 def test_a_stack_is_the_same_each_time_it_is_described(local: Rendered) -> None:
+    """A second `up` has nothing to change."""
+
     def by_urn(rendered: Rendered) -> dict[str, Resource]:
         return {resource.urn: resource for resource in rendered.resources}
 

@@ -14,6 +14,7 @@ STACKS = sorted(ROOT.glob("Pulumi.*.yaml"))
 
 
 def test_the_project_runs_infra_with_the_environment_beside_it() -> None:
+    """The project runs infra with the environment beside it."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["name"] == PROJECT
     assert (ROOT / project["main"] / "__main__.py").is_file()
@@ -21,12 +22,14 @@ def test_the_project_runs_infra_with_the_environment_beside_it() -> None:
 
 
 def test_no_environment_has_default_providers() -> None:
+    """A resource that names no provider is an error in every environment."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["config"]["pulumi:disable-default-providers"]["value"] == ["*"]
 
 
 @pytest.mark.parametrize("file", STACKS, ids=lambda file: file.name)
 def test_an_environments_file_is_a_configuration_and_repeats_no_default(file: Path) -> None:
+    """Defaults have one place, infra/config.py; the files say what differs."""
     values = {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in yaml.safe_load(file.read_text(encoding="utf-8"))["config"].items()
@@ -42,4 +45,5 @@ def test_an_environments_file_is_a_configuration_and_repeats_no_default(file: Pa
 
 
 def test_there_is_an_environment_to_check() -> None:
+    """The test above is not run over nothing."""
     assert [file.name for file in STACKS if file.name == "Pulumi.local.yaml"]

@@ -54,6 +54,7 @@ def snapshot(rendered: Rendered) -> str:
 
 
 def test_the_local_stack_is_what_was_last_reviewed(local: Rendered) -> None:
+    """Whoever changes the stack sees, and shows, what became of it."""
     current = snapshot(local)
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(current, encoding="utf-8")

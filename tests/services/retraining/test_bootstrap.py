@@ -99,7 +99,7 @@ def test_runs_at_once_agree_on_one_champion(store: ObjectStore, settings: Retrai
 
 
 def _run(arguments: list[str], **environment: str) -> tuple[int, list[dict[str, object]], str]:
-    done = subprocess.run(  # noqa: S603 - our own module
+    done = subprocess.run(
         [sys.executable, "-m", "retraining", *arguments],
         cwd=SERVICES,
         env={"PATH": os.environ["PATH"], **environment},

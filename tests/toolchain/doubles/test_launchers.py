@@ -16,9 +16,7 @@ def test_a_launcher_runs_its_stand_in_from_any_folder(tmp_path: Path) -> None:
     project.mkdir()
     (project / "toolchain.py").write_text("raise SystemExit('shadowed')")
     for name in MODULES:
-        done = subprocess.run(  # noqa: S603 - written above
-            [tmp_path / "bin" / name], cwd=project, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([tmp_path / "bin" / name], cwd=project, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "the pulumi CLI starts it" in done.stderr, "started by a person, it says what it is"
 
