@@ -1,8 +1,9 @@
 """A small model, trained once for all tests of the services on the first rows of the reference data."""
 
 import hashlib
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import obstore
 import pytest
+import structlog
 from lifecycle.manifest import Manifest, ModelFile, TrainingFacts
 from lifecycle.registry import StoredModel
 from lifecycle.store import ObjectStore
@@ -100,6 +102,17 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> obstore.store.Obj
 def store(backend: obstore.store.ObjectStore) -> ObjectStore:
     """The same, as the services use it."""
     return ObjectStore(backend)
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Lets a test configure the logging of the process, and takes it back afterwards."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def _sha256(data: bytes) -> str:

@@ -2,19 +2,24 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
 import pytest
+import retraining.__main__
 from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore
+from retraining.__main__ import main
 from retraining.bootstrap import bootstrap
 from retraining.settings import RetrainingSettings
 from tests.services.workshop import Workshop
 
+Run = Callable[..., tuple[int, list[dict[str, object]]]]
 SERVICES = Path(__file__).parents[3] / "services"
 WRITES = 3
 """Model file, manifest, champion."""
@@ -98,57 +103,87 @@ def test_runs_at_once_agree_on_one_champion(store: ObjectStore, settings: Retrai
     assert registry.versions() == [1]
 
 
-def _run(arguments: list[str], **environment: str) -> tuple[int, list[dict[str, object]], str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "retraining", *arguments],
-        cwd=SERVICES,
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_logging: None) -> Iterator[Run]:
+    """Runs the command in this process, in an environment of its own; gives the exit status and the log."""
+    del own_logging  # wanted for what it does
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(**environment: str) -> tuple[int, list[dict[str, object]]]:
+        for name in os.environ:
+            if name.startswith(("MODEL_", "AWS_", "RETRAINING_")):
+                monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        status = main(["bootstrap"])
+        return status, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
 
 
-def test_a_wrong_configuration_is_one_line_and_exit_status_2() -> None:
+def test_a_wrong_configuration_is_one_line_and_exit_status_2(run: Run) -> None:
     """Nothing was tried."""
-    status, lines, errors = _run(["bootstrap"], MODEL_NAME="car-loan", RETRAINING_THREADS="2")
-    assert (status, errors) == (2, "")
+    status, lines = run(MODEL_NAME="car-loan", RETRAINING_THREADS="2")
+    assert status == 2
     (line,) = lines
     assert line["event"] == "configuration_invalid"
     assert "MODEL_STORE_URL is missing" in str(line["problems"])
 
 
-def test_the_command_logs_its_way_as_json(tmp_path: Path, workshop: Workshop) -> None:
-    """Progress with elapsed and remaining time, the metrics, and the end."""
-    status, lines, errors = _run(
-        ["bootstrap"],
+def test_missing_data_is_one_line_with_the_way_out_and_exit_status_1(
+    run: Run, tmp_path: Path, workshop: Workshop
+) -> None:
+    """An expected failure has no traceback."""
+    status, lines = run(
         MODEL_NAME="car-loan",
         MODEL_STORE_URL=f"file://{tmp_path}",
         RETRAINING_MODELS_FOLDER=str(workshop.models_folder),
-        RETRAINING_DATA_FOLDER=str(workshop.data_folder),
+        RETRAINING_DATA_FOLDER=str(tmp_path / "none"),
     )
-    assert (status, errors) == (0, "")
+    assert status == 1
+    (line,) = lines
+    assert line["event"] == "bootstrap_failed"
+    assert line["cause"] == "ReferenceDataError"
+    assert "get it with: python3 -m retraining.reference_data" in str(line["message"])
+
+
+def test_an_unexpected_failure_is_one_line_without_its_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Type and place instead, and exit status 1."""
+
+    def fail(*_: object) -> None:
+        message = "a secret payload"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(retraining.__main__, "bootstrap", fail)
+    status, (line,) = run(MODEL_NAME="car-loan", MODEL_STORE_URL="file:///tmp")
+    assert status == 1
+    assert (line["cause"], line["error_type"]) == ("unexpected", "RuntimeError")
+    assert "secret" not in json.dumps(line)
+
+
+def test_the_command_logs_its_way_as_json(tmp_path: Path, workshop: Workshop) -> None:
+    """As a process: progress with elapsed and remaining time, the metrics, the end, and nothing else."""
+    done = subprocess.run(
+        [sys.executable, "-m", "retraining", "bootstrap"],
+        cwd=SERVICES,
+        env={
+            "PATH": os.environ["PATH"],
+            "MODEL_NAME": "car-loan",
+            "MODEL_STORE_URL": f"file://{tmp_path}",
+            "RETRAINING_MODELS_FOLDER": str(workshop.models_folder),
+            "RETRAINING_DATA_FOLDER": str(workshop.data_folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
     events = [line["event"] for line in lines]
     assert events[0] == "training_started"
     assert events[-3:] == ["training_done", "version_published", "champion_promoted"]
     progress = next(line for line in lines if line["event"] == "training_progress")
     assert {"rounds_done", "rounds", "elapsed_seconds", "rest_seconds"} <= progress.keys()
     assert {"auc", "log_loss", "brier"} <= lines[-3].keys()
-
-
-def test_missing_data_is_one_line_with_the_way_out_and_exit_status_1(tmp_path: Path, workshop: Workshop) -> None:
-    """An expected failure has no traceback."""
-    status, lines, errors = _run(
-        ["bootstrap"],
-        MODEL_NAME="car-loan",
-        MODEL_STORE_URL=f"file://{tmp_path}",
-        RETRAINING_MODELS_FOLDER=str(workshop.models_folder),
-        RETRAINING_DATA_FOLDER=str(tmp_path / "none"),
-    )
-    assert (status, errors) == (1, "")
-    (line,) = lines
-    assert line["event"] == "bootstrap_failed"
-    assert line["cause"] == "ReferenceDataError"
-    assert "get it with: python3 -m retraining.reference_data" in str(line["message"])
