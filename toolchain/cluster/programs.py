@@ -60,7 +60,8 @@ def programs(settings: ClusterSettings, tools: Mapping[str, Path]) -> tuple[Prog
         Program("etcd", tuple(control_plane.etcd(tools["etcd"], plane)), 10),
         Program("registry", tool("registry", "serve", str(files / "registry.yaml")), 10),
         Program("containerd", tool("containerd", "--config", str(files / "containerd.toml")), 10),
-        Program("kube-apiserver", tuple(control_plane.api_server(tools["kube-apiserver"], plane)), 20, stop_seconds=30),
+        # It would wait for the pods' watches, which end with the node; what it answered is in etcd already.
+        Program("kube-apiserver", tuple(control_plane.api_server(tools["kube-apiserver"], plane)), 20, stop_seconds=3),
         Program(
             "kube-controller-manager",
             tuple(control_plane.controller_manager(tools["kube-controller-manager"], plane)),
