@@ -1,8 +1,9 @@
 """The commands, thin: each calls the module that does the work and prints what it answers."""
 
+import errno
 import json
-import shutil
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -66,11 +67,8 @@ def destroy() -> None:
 
 @app.command()
 def clean() -> None:
-    """Take away the embedded cluster with its data, and with it the stack."""
-    chosen = stack.target(start=False)
-    if chosen.embedded is not None:
-        node.clean(chosen.embedded)
-        shutil.rmtree(chosen.folder, ignore_errors=True)
+    """Take away the stack and, unless it is another's, the cluster with its data."""
+    stack.clean(stack.target(start=False))
 
 
 @cluster.command("up")
@@ -98,9 +96,29 @@ def cluster_status() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that a person can act upon is printed without a trace."""
+    """Run the command line."""
+    run(app)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command; an error that a person can act upon is printed without a trace, and ends it with 1."""
     try:
-        app()
+        command()
     except ToolchainError as error:
-        console.print(f"[red]{error}[/red]", markup=True)
+        console.print(str(error), style="red", markup=False)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        console.print(
+            str(
+                ToolchainError(
+                    f"writing {error.filename or 'a file'}",
+                    "the disk is full",
+                    "free some space (`make clean-cache` drops caches) and run it again: it goes on from there",
+                )
+            ),
+            style="red",
+            markup=False,
+        )
         sys.exit(1)

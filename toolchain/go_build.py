@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -39,21 +40,24 @@ def build(module: GoModule, tools: Sequence[Tool]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     log = cache_dir() / "logs" / f"{module.name}.log"
     with step(title, module.expected_seconds), tempfile.TemporaryDirectory(dir=target, prefix=".new-") as scratch:
+        built = Path(scratch, "built")
+        built.mkdir()
+        command = [
+            go,
+            "build",
+            "-trimpath",
+            "-mod=readonly",
+            "-buildvcs=false",
+            f"-tags={','.join(module.tags)}",
+            "-ldflags",
+            _link_flags(module),
+            "-o",
+            f"{built}/",
+            *(tool.path for tool in tools),
+        ]
+        run(title, command, log, env=_environment(), cwd=module.folder)
         for tool in tools:
-            command = [
-                go,
-                "build",
-                "-trimpath",
-                "-mod=readonly",
-                "-buildvcs=false",
-                f"-tags={','.join(module.tags)}",
-                "-ldflags",
-                _link_flags(module),
-                "-o",
-                f"{scratch}/{tool.name}",
-                tool.path,
-            ]
-            run(title, command, log, env=_environment(), cwd=module.folder)
+            Path(built, _default_name(tool.path)).rename(Path(scratch, tool.name))
         receipt = target / "receipt.json"
         digests = json.loads(receipt.read_text(encoding="utf-8"))["sha256"] if receipt.exists() else {}
         for tool in tools:
@@ -68,6 +72,12 @@ def build(module: GoModule, tools: Sequence[Tool]) -> None:
 def drop_build_cache() -> None:
     """Remove Go's module and build cache, 6 GB that only an interrupted installation has a use for."""
     shutil.rmtree(_go_folder(), ignore_errors=True)
+
+
+def _default_name(package: str) -> str:
+    """What Go calls the program of a package: the last part of its path that is no major version."""
+    parts = package.split("/")
+    return parts[-2] if re.fullmatch(r"v[0-9]+", parts[-1]) else parts[-1]
 
 
 def _key(module: GoModule) -> str:

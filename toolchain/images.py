@@ -106,7 +106,7 @@ def reference(registry: str, image: Image, base: str = "") -> str:
 
 def provide_base(registry: str) -> str:
     """Make the base image that stands in for `python:3.11-slim-bookworm`, and return its reference."""
-    archive = _debootstrap()
+    archive = base_file_system()
     recipe = f"FROM scratch\nADD {archive.name} /\n" + "".join(
         f"ENV {variable}=/{_CERTIFICATES}\n" for variable in ("PIP_CERT", "SSL_CERT_FILE")
     )
@@ -114,7 +114,8 @@ def provide_base(registry: str) -> str:
     return provide(registry, (image,))["python"]
 
 
-def _debootstrap() -> Path:
+def base_file_system() -> Path:
+    """The base image's files as an archive, made when the cache has none."""
     key = hashlib.sha256(f"{_DEBIAN_RELEASE} {_BASE_PACKAGES}".encode()).hexdigest()[:16]
     archive = cache_dir() / "images" / f"base-{key}.tar"
     if not archive.exists():

@@ -32,36 +32,64 @@ def rest(elapsed: float, expected: float) -> str:
 
 @contextmanager
 def step(title: str, expected_seconds: float) -> Iterator[None]:
-    """Show a step's progress while it runs, then its outcome.
+    """Show a step's progress while it runs, then its outcome; steps of several threads share the line.
 
     Args:
         title: what is done.
         expected_seconds: how long it takes on two cores.
     """
     started = time.monotonic()
-    ended = threading.Event()
-    interval = _TERMINAL_INTERVAL_SECONDS if console.is_terminal else _LOG_INTERVAL_SECONDS
-    with console.status(_running(title, 0.0, expected_seconds)) as status:
-
-        def tick() -> None:
-            while not ended.wait(interval):
-                line = _running(title, time.monotonic() - started, expected_seconds)
-                if console.is_terminal:
-                    status.update(line)
-                else:
-                    console.print(f"  {line}")
-
-        ticker = threading.Thread(target=tick, daemon=True)
-        ticker.start()
+    with _line.showing(title, started, expected_seconds):
         mark = "[red]x[/red]"
         try:
             yield
             mark = "[green]+[/green]"
         finally:
-            ended.set()
-            ticker.join()
             console.print(f"{mark} {escape(title)} ({duration(time.monotonic() - started)})")
 
 
-def _running(title: str, elapsed: float, expected: float) -> str:
-    return f"{escape(title)}: {duration(elapsed)}, {rest(elapsed, expected)}"
+class _Line:
+    """What is shown of the steps under way: a line that moves in a terminal, one now and then in a log."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps: dict[int, tuple[str, float, float]] = {}
+        self._ended = threading.Event()
+        self._ticker = threading.Thread()
+
+    @contextmanager
+    def showing(self, title: str, started: float, expected: float) -> Iterator[None]:
+        with self._lock:
+            key = max(self._steps, default=0) + 1
+            self._steps[key] = (title, started, expected)
+            if len(self._steps) == 1:
+                self._ended.clear()
+                self._ticker = threading.Thread(target=self._tick, daemon=True)
+                self._ticker.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._steps[key]
+                if not self._steps:
+                    self._ended.set()
+                    self._ticker.join()
+
+    def _tick(self) -> None:
+        interval = _TERMINAL_INTERVAL_SECONDS if console.is_terminal else _LOG_INTERVAL_SECONDS
+        with console.status(self._text()) as status:
+            while not self._ended.wait(interval):
+                if console.is_terminal:
+                    status.update(self._text())
+                else:
+                    console.print(f"  {self._text()}")
+
+    def _text(self) -> str:
+        now = time.monotonic()
+        return " | ".join(
+            f"{escape(title)}: {duration(now - started)}, {rest(now - started, expected)}"
+            for title, started, expected in list(self._steps.values())
+        )
+
+
+_line = _Line()

@@ -3,8 +3,10 @@
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +14,14 @@ import httpx
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from toolchain import images, plugins
+from toolchain import forwards, images, plugins
 from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.errors import ToolchainError
 from toolchain.install import bin_dir, install
 from toolchain.paths import REPOSITORY, state_dir
 from toolchain.progress import console, step
+from toolchain.tools import MODULES, TOOLS
 
 _SECRET_KEY = "realtime-ml:object_store_secret_key"  # noqa: S105 - the name of a key, not its value
 _SAMPLE_REQUEST = REPOSITORY / "models" / "car_loan" / "sample_request.json"
@@ -43,7 +46,7 @@ class Target:
     @property
     def folder(self) -> Path:
         """Where the stack's state, configuration and passphrase are kept."""
-        return state_dir() / "stacks" / self.name
+        return _folder(self.name)
 
 
 def target(*, start: bool) -> Target:
@@ -82,35 +85,52 @@ def preview(chosen: Target) -> None:
 
 def destroy(chosen: Target) -> None:
     """Take the stack's objects out of the cluster."""
+    forwards.stop(chosen.folder)
     with step("pulumi destroy", 60):
         _pulumi(chosen, "destroy", "--yes", "--skip-preview", "--refresh")
 
 
-def outputs(chosen: Target) -> dict[str, str]:
+def clean(chosen: Target) -> None:
+    """Take away the stack, its state, and the embedded cluster with its data; another cluster stays."""
+    if chosen.embedded is None:
+        destroy(chosen)
+        console.print(f"the cluster of context {chosen.name} is not ours and stays; the stack is out of it")
+    else:
+        node.clean(chosen.embedded)
+    shutil.rmtree(chosen.folder, ignore_errors=True)
+
+
+def outputs(chosen: Target) -> dict[str, object]:
     """The stack's plain outputs, with the addresses and the kubeconfig as they are on this machine."""
     text = _pulumi(chosen, "stack", "output", "--json", capture=True)
-    answers = {
-        name: value
-        for name, value in json.loads(text or "{}").items()
-        if isinstance(value, str) and value != "[secret]"
-    }
+    answers = {name: value for name, value in json.loads(text or "{}").items() if value != "[secret]"}
     if not answers:
         raise ToolchainError(
             "reading the stack's outputs", f"the stack on {chosen.name} is not up", "run `make up` first"
         )
+    plain = json.dumps(answers)
+    for inside, outside in _addresses(chosen, plain).items():
+        plain = plain.replace(inside, outside)
+    return {**json.loads(plain), "kubeconfig": str(chosen.kubeconfig)}
+
+
+def _addresses(chosen: Target, answers: str) -> dict[str, str]:
+    """What the cluster calls its addresses, and what leads there from this machine."""
     if chosen.embedded is not None:
-        for outside, inside in chosen.embedded.relays.values():
-            answers = {
-                name: value.replace(f"http://127.0.0.1:{inside}", f"http://127.0.0.1:{outside}")
-                for name, value in answers.items()
-            }
-    return {**answers, "kubeconfig": str(chosen.kubeconfig)}
+        return {
+            f"http://127.0.0.1:{inside}": f"http://127.0.0.1:{outside}"
+            for outside, inside in chosen.embedded.relays.values()
+        }
+    kubectl = install(["kubectl"])["kubectl"]
+    return forwards.ensure(chosen.folder, kubectl, chosen.kubeconfig, forwards.in_cluster_urls([answers]))
 
 
 def _embedded(*, start: bool) -> Target:
     settings = ClusterSettings.from_environment()
     local: dict[str, object] = {"kube_context": settings.name, "registry": settings.registry}
     if start:
+        node.check(settings)
+        _get_everything()
         node.up(settings)
         base = images.provide_base(settings.registry)
         local["base_image"] = base
@@ -120,39 +140,59 @@ def _embedded(*, start: bool) -> Target:
     return Target(settings.name, settings.kubeconfig, {"realtime-ml:local": local}, settings)
 
 
+def _folder(name: str) -> Path:
+    # Contexts of EKS are called arn:aws:eks:...:cluster/name.
+    return state_dir() / "stacks" / name.replace("/", "_")
+
+
+def _get_everything() -> None:
+    """Whatever has to be downloaded or built; the base image needs the network while Go needs the processors."""
+    install(tool.name for tool in TOOLS.values() if tool.source not in MODULES)
+    with ThreadPoolExecutor(1) as pool:
+        base = pool.submit(images.base_file_system)
+        install()
+        base.result()
+
+
 def _existing(context: str) -> Target:
     title = f"looking at the cluster of context {context}"
     kubectl = str(install(["kubectl"])["kubectl"])
-    kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    command = [
-        kubectl,
-        f"--context={context}",
-        "get",
-        "configmap",
-        "local-registry-hosting",
-        "--namespace=kube-public",
-        "--ignore-not-found",
-    ]
-    done = subprocess.run(
-        [*command, "--output=jsonpath={.data.localRegistryHosting\\.v1}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
+    folder = _folder(context)
+    folder.mkdir(parents=True, exist_ok=True)
+    # A kubeconfig of this context alone, so that nothing that uses it can meet another cluster.
+    kubeconfig = folder / "kubeconfig"
+    alone = _ask_cluster(title, [kubectl, f"--context={context}", "config", "view", "--minify", "--flatten", "--raw"])
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(alone, encoding="utf-8")
+    hosting = _ask_cluster(
+        title,
+        [
+            *(kubectl, f"--kubeconfig={kubeconfig}", "get", "configmap", "local-registry-hosting"),
+            *("--namespace=kube-public", "--ignore-not-found", "--request-timeout=20s"),
+            "--output=jsonpath={.data.localRegistryHosting\\.v1}",
+        ],
     )
-    if done.returncode != 0:
-        raise ToolchainError(
-            title, done.stderr.strip(), f"see `kubectl config get-contexts`; the kubeconfig is {kubeconfig}"
-        )
-    registry = os.environ.get("REGISTRY") or (yaml.safe_load(done.stdout) or {}).get("host")
+    registry = os.environ.get("REGISTRY") or (yaml.safe_load(hosting) or {}).get("host")
     if not registry:
         raise ToolchainError(
             title,
             "it does not say where its image registry is (ConfigMap kube-public/local-registry-hosting)",
             "give one that both this machine and the cluster reach: make up KUBE_CONTEXT=... REGISTRY=host:port",
         )
-    local = {"kube_context": context, "registry": registry, "exposure": "node_port"}
+    # Its nodes need not be this machine, and its node ports may be taken: Services are reached by forwarded ports.
+    local = {"kube_context": context, "registry": registry, "exposure": "cluster_ip"}
     return Target(context, kubeconfig, {"realtime-ml:local": local}, None)
+
+
+def _ask_cluster(title: str, command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise ToolchainError(
+            title,
+            (done.stderr.strip().splitlines() or ["kubectl said nothing"])[-1],
+            "see `kubectl config get-contexts`; KUBECONFIG names the file it is looked for in",
+        )
+    return done.stdout
 
 
 def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:

@@ -13,6 +13,6 @@ def stack() -> Iterator[Stack]:
     """The stack, up; the cluster is taken away whole after the last test."""
     try:
         make("up")
-        yield Stack(json.loads(make("outputs")))
+        yield Stack(json.loads(make("outputs", quiet=True)))
     finally:
         make("clean")

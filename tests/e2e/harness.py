@@ -2,19 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from obstore.store import S3Store
 
 from toolchain.install import bin_dir
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 # Beside a developer's own cluster, whose ports are without the offset.
 _ENVIRONMENT = {"CLUSTER": "realtime-ml-test", "PORT_OFFSET": "1000"}
 
@@ -27,11 +28,11 @@ class Stack:
         outputs: what `make outputs` prints.
     """
 
-    outputs: dict[str, str]
+    outputs: dict[str, Any]
 
-    def make(self, *targets: str) -> str:
-        """Run targets as a person does, and return what they print on stdout and stderr together."""
-        return make(*targets)
+    def make(self, *targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
+        """Run targets as a person does, and return what they print; see `make`."""
+        return make(*targets, checkout=checkout, quiet=quiet, **variables)
 
     def kubectl(self, *arguments: str) -> str:
         """Ask the test's cluster."""
@@ -53,19 +54,34 @@ class Stack:
         )
 
 
-def make(*targets: str) -> str:
-    """Run make on the test's cluster; a failure shows all that it printed."""
+def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
+    """Run make on the test's cluster; a failure shows all that it printed.
+
+    Args:
+        targets: what to make.
+        checkout: where; one made by `copy_checkout` runs its own code in this one's virtual environment.
+        quiet: return stdout alone.
+        variables: of the environment, on top of the test's.
+    """
     done = subprocess.run(
         ["make", "--no-print-directory", *targets],
-        cwd=_ROOT,
-        env={**os.environ, **_ENVIRONMENT},
+        cwd=checkout,
+        env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(checkout), **variables},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=None if quiet else subprocess.STDOUT,
         text=True,
         check=False,
     )
     assert done.returncode == 0, f"make {' '.join(targets)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
     return done.stdout
+
+
+def copy_checkout(target: Path) -> Path:
+    """A second checkout, to be changed at will."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "*.egg-info")
+    shutil.copytree(ROOT, target, ignore=ignored)
+    (target / ".venv").symlink_to(ROOT / ".venv")
+    return target
 
 
 _Seen = TypeVar("_Seen")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from lifecycle.manifest import Manifest
 
-from tests.e2e.harness import Stack, eventually
+from tests.e2e.harness import Stack, copy_checkout, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -65,8 +65,8 @@ def test_an_unchanged_stack_has_nothing_to_do(stack: Stack) -> None:
     ]
 
 
-def test_a_rollout_under_constant_requests_loses_none(stack: Stack) -> None:
-    """All pods are replaced while keep-alive clients keep asking; every single request is answered with 200."""
+def test_a_changed_image_is_rolled_out_under_constant_requests_and_loses_none(stack: Stack, tmp_path: Path) -> None:
+    """One `up` replaces all pods while keep-alive clients keep asking; every single request is answered with 200."""
     body = json.loads(_SAMPLE.read_text(encoding="utf-8"))
     done = threading.Event()
 
@@ -82,19 +82,46 @@ def test_a_rollout_under_constant_requests_loses_none(stack: Stack) -> None:
                     failed.append(repr(error))
         return answered, failed
 
+    changed = copy_checkout(tmp_path / "changed")
+    with (changed / "services" / "scoring" / "__init__.py").open("a", encoding="utf-8") as module:
+        module.write("# a changed line\n")
+    before = _scoring_pods(stack)
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(ask) for _ in range(4)]
         try:
-            stack.kubectl("rollout", "restart", "deployment", "--namespace=ml")
-            for name in stack.kubectl("get", "deployment", "--namespace=ml", "--output=name").split():
-                stack.kubectl("rollout", "status", "--namespace=ml", "--timeout=180s", name)
+            stack.make("up", checkout=changed)
             # The last old pods drain for 8 s after the new ones are ready.
             done.wait(12)
         finally:
             done.set()
         results = [client.result() for client in clients]
+    after = _scoring_pods(stack)
+    assert set(before).isdisjoint(after)
+    assert set(before.values()).isdisjoint(after.values())
     assert sum(answered for answered, _ in results) > 100
     assert [error for _, failed in results for error in failed] == []
+
+
+def _scoring_pods(stack: Stack) -> dict[str, str]:
+    """Names of the scoring pods, with the image that each runs."""
+    selector = "--selector=app.kubernetes.io/name=scoring"
+    pods = json.loads(stack.kubectl("get", "pods", "--namespace=ml", selector, "--output=json"))["items"]
+    assert pods
+    return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in pods}
+
+
+def test_a_cluster_that_one_has_is_used_through_its_context(stack: Stack) -> None:
+    """`KUBE_CONTEXT` takes any context: Services are reached by forwarded ports, and the stack moves back after."""
+    theirs = {"KUBECONFIG": stack.outputs["kubeconfig"], "KUBE_CONTEXT": "realtime-ml-test"}
+    stack.make("up", **theirs)
+    found = json.loads(stack.make("outputs", quiet=True, **theirs))
+    for name, path in (("scoring_url", "/ready"), ("prometheus_url", "/-/ready")):
+        assert found[name].startswith("http://127.0.0.1:")
+        assert found[name] != stack.outputs[name]
+        assert httpx.get(f"{found[name]}{path}").status_code == 200
+    assert json.loads(stack.make("outputs", quiet=True, **theirs)) == found
+    stack.make("up")
+    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").status_code == 200
 
 
 def test_the_idle_cluster_takes_at_most_4_gib(stack: Stack) -> None:

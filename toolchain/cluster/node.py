@@ -81,11 +81,11 @@ class Status:
     memory_bytes: int
 
 
-def up(settings: ClusterSettings) -> None:
-    """Start the cluster unless it runs, and wait until a pod can be scheduled on it.
+def check(settings: ClusterSettings) -> None:
+    """Find out what would keep the cluster from starting before anything long is begun.
 
     Raises:
-        ToolchainError: not root, a port is taken, a tool is not to be had, or it does not get ready.
+        ToolchainError: this is not root, or a port is taken.
     """
     if os.geteuid() != 0:
         raise ToolchainError(
@@ -93,11 +93,21 @@ def up(settings: ClusterSettings) -> None:
             "it needs root, and this is not root",
             "run as root, or use a cluster that you have: make up KUBE_CONTEXT=<its context>",
         )
+    if first_process(settings) is None:
+        _refuse_taken_ports(settings)
+
+
+def up(settings: ClusterSettings) -> None:
+    """Start the cluster unless it runs, and wait until a pod can be scheduled on it.
+
+    Raises:
+        ToolchainError: not root, a port is taken, a tool is not to be had, or it does not get ready.
+    """
+    check(settings)
     settings.folder.mkdir(parents=True, exist_ok=True)
     tools = install(_NODE_TOOLS)
     with FileLock(settings.folder.parent / f"{settings.name}.lock"):
         if first_process(settings) is None:
-            _refuse_taken_ports(settings)
             with step(_STARTING, 20):
                 _write_files(settings, tools)
                 _remember_machine_settings(settings)

@@ -18,7 +18,11 @@ API_PORT = 6443
 # Ports on the machine's 127.0.0.1. Those of NodePort services bear the same number inside and outside.
 HOST_API_PORT = 30443
 HOST_REGISTRY_PORT = 30500
-NODE_PORTS = {"scoring": 30080, "prometheus": 30090, "object_store": 30900}
+NODE_PORTS = {
+    **{f"scoring-{place}": 30080 + place for place in range(10)},  # one a model
+    "prometheus": 30090,
+    "object_store": 30900,
+}
 
 
 @dataclass(frozen=True)
