@@ -1,9 +1,9 @@
 """Reaching the Services of a cluster whose nodes are not this machine: `kubectl port-forward`, kept running."""
 
 import json
+import os
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -41,7 +41,8 @@ class Forward:
         """The shell, while it runs."""
         try:
             found = psutil.Process(self.pid)
-            return found if found.create_time() == self.created else None
+            ended = found.create_time() != self.created or found.status() == psutil.STATUS_ZOMBIE
+            return None if ended else found
         except psutil.NoSuchProcess:
             return None
 
@@ -94,14 +95,22 @@ def _start(folder: Path, kubectl: Path, kubeconfig: Path, url: str, port: int) -
         *("/bin/sh", "-c", _LOOP, "forward", str(kubectl), f"--kubeconfig={kubeconfig}", "port-forward"),
         *("--address=127.0.0.1", f"--namespace={namespace}", f"service/{service}", f"{chosen}:{parts.port}"),
     ]
-    with log.open("w", encoding="utf-8") as output:
-        shell = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, close_fds=True
-        )
-    forward = Forward(chosen, shell.pid, psutil.Process(shell.pid).create_time())
+    # Not by `subprocess`, whose objects want to be there when the program ends: this one outlives us.
+    pid = os.posix_spawn(
+        command[0],
+        command,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    forward = Forward(chosen, pid, psutil.Process(pid).create_time())
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if _STARTED.search(log.read_text(encoding="utf-8")):
+        if log.exists() and _STARTED.search(log.read_text(encoding="utf-8")):
             return forward
         time.sleep(0.1)
     _end([forward])

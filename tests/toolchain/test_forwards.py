@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def _kubectl(folder: Path, says: str) -> Path:
     """A program that speaks as `kubectl port-forward` does and stays; the real one is used end to end."""
     program = folder / "kubectl"
-    program.write_text(f'#!/bin/sh\nfor last; do :; done\n{says}\nexec sleep 60\n', encoding="utf-8")
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{says}\nexec sleep 60\n", encoding="utf-8")
     program.chmod(0o755)
     return program
 
