@@ -42,9 +42,9 @@ class Forward:
         try:
             found = psutil.Process(self.pid)
             ended = found.create_time() != self.created or found.status() == psutil.STATUS_ZOMBIE
-            return None if ended else found
         except psutil.NoSuchProcess:
             return None
+        return None if ended else found
 
 
 def in_cluster_urls(texts: Iterable[str]) -> list[str]:

@@ -66,7 +66,14 @@ def up(chosen: Target) -> None:
     answers = outputs(chosen)
     sample = json.loads(_SAMPLE_REQUEST.read_text(encoding="utf-8"))
     url = f"{answers['scoring_url']}/v1/predict"
-    answer = _ask(url, sample)
+    try:
+        answer = _ask(url, sample)
+    except httpx.HTTPError as error:
+        raise ToolchainError(
+            "asking the model for a prediction",
+            f"POST {url}: {error}",
+            "see `kubectl --namespace=ml get pods` and their logs; KUBECONFIG is in `make outputs`",
+        ) from error
     console.print(f"\n[bold]{url}[/bold] answers")
     console.print_json(json.dumps(answer))
     console.print(
@@ -117,6 +124,7 @@ def outputs(chosen: Target) -> dict[str, object]:
 def _addresses(chosen: Target, answers: str) -> dict[str, str]:
     """What the cluster calls its addresses, and what leads there from this machine."""
     if chosen.embedded is not None:
+        forwards.stop(chosen.folder)  # left from when the same cluster was used through its context
         return {
             f"http://127.0.0.1:{inside}": f"http://127.0.0.1:{outside}"
             for outside, inside in chosen.embedded.relays.values()
@@ -127,7 +135,11 @@ def _addresses(chosen: Target, answers: str) -> dict[str, str]:
 
 def _embedded(*, start: bool) -> Target:
     settings = ClusterSettings.from_environment()
-    local: dict[str, object] = {"kube_context": settings.name, "registry": settings.registry}
+    local: dict[str, object] = {
+        "kube_context": settings.name,
+        "registry": settings.registry,
+        "exposure": "node_port",  # the node's relays lead there
+    }
     if start:
         node.check(settings)
         _get_everything()

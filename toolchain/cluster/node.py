@@ -274,8 +274,9 @@ def _refuse_taken_ports(settings: ClusterSettings) -> None:
             except OSError as error:
                 raise ToolchainError(
                     _STARTING,
-                    f"127.0.0.1:{port}, wanted for the {name}, is taken{_holder(port)}",
-                    f"end what listens there, or move all ports: make up PORT_OFFSET=1000 (it becomes {port + 1000})",
+                    f"127.0.0.1:{port}, wanted for {name}, is taken{_holder(port)}",
+                    "end what listens there, or move all ports: "
+                    f"make up PORT_OFFSET={settings.port_offset + 1000} (it becomes {port + 1000})",
                 ) from error
 
 
