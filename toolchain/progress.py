@@ -31,14 +31,18 @@ def rest(elapsed: float, expected: float) -> str:
 
 
 @contextmanager
-def step(title: str, expected_seconds: float) -> Iterator[None]:
+def step(title: str, expected_seconds: float, *, shows_itself: bool = False) -> Iterator[None]:
     """Show a step's progress while it runs, then its outcome; steps of several threads share the line.
 
     Args:
         title: what is done.
         expected_seconds: how long it takes on two cores.
+        shows_itself: what runs draws its own progress in a terminal, which a second line would disturb.
     """
     started = time.monotonic()
+    if shows_itself and console.is_terminal:
+        yield
+        return
     with _line.showing(title, started, expected_seconds):
         mark = "[red]x[/red]"
         try:

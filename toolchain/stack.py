@@ -61,7 +61,7 @@ def target(*, start: bool) -> Target:
 
 def up(chosen: Target) -> None:
     """Run `pulumi up`, then ask the model for a prediction and show where to look next."""
-    with step("pulumi up", 120):
+    with step("pulumi up", 120, shows_itself=True):
         _pulumi(chosen, "up", "--yes", "--skip-preview", "--refresh")
     answers = outputs(chosen)
     sample = json.loads(_SAMPLE_REQUEST.read_text(encoding="utf-8"))
@@ -93,7 +93,7 @@ def preview(chosen: Target) -> None:
 def destroy(chosen: Target) -> None:
     """Take the stack's objects out of the cluster."""
     forwards.stop(chosen.folder)
-    with step("pulumi destroy", 60):
+    with step("pulumi destroy", 60, shows_itself=True):
         _pulumi(chosen, "destroy", "--yes", "--skip-preview", "--refresh")
 
 
@@ -223,7 +223,8 @@ def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:
 def _run(
     pulumi: Path, arguments: list[str | Path], environment: dict[str, str], *, capture: bool, text: str | None = None
 ) -> str:
-    command = [str(pulumi), "--non-interactive", *map(str, arguments)]
+    live = not capture and sys.stderr.isatty()  # then Pulumi draws a tree that moves; a log gets lines
+    command = [str(pulumi), *(() if live else ("--non-interactive",)), *map(str, arguments)]
     done = subprocess.run(
         command,
         env=environment,

@@ -35,7 +35,7 @@ class GoModule:
     Attributes:
         name: the folder's name.
         versioned_by: the module path whose version is the tool's.
-        expected_seconds: how long it builds on two cores with nothing cached.
+        expected_seconds: how long it builds on two cores with nothing cached, beside another module.
         version_variables: Go variables that are set to the version at link time.
         link: further `-X` settings.
         tags: build tags.
@@ -73,7 +73,7 @@ MODULES = {
         GoModule(
             "kubernetes",
             "k8s.io/kubernetes",
-            430,
+            700,
             tuple(f"{package}.gitVersion" for package in _KUBERNETES_VERSION_PACKAGES),
             tuple(
                 f"{package}.{pair}"
@@ -84,20 +84,20 @@ MODULES = {
         GoModule(
             "pulumi",
             "github.com/pulumi/pulumi/pkg/v3",
-            220,
+            360,
             ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",),
         ),
-        GoModule("coredns", "github.com/coredns/coredns", 150),
-        GoModule("versitygw", "github.com/versity/versitygw", 60, ("main.Version",)),
-        GoModule("metrics-server", "sigs.k8s.io/metrics-server", 60),
-        GoModule("local-path-provisioner", "github.com/rancher/local-path-provisioner", 30, ("main.VERSION",)),
+        GoModule("coredns", "github.com/coredns/coredns", 190),
+        GoModule("versitygw", "github.com/versity/versitygw", 115, ("main.Version",)),
+        GoModule("metrics-server", "sigs.k8s.io/metrics-server", 200),
+        GoModule("local-path-provisioner", "github.com/rancher/local-path-provisioner", 100, ("main.VERSION",)),
         GoModule(
             "registry",
             "github.com/distribution/distribution/v3",
             60,
             ("github.com/distribution/distribution/v3/version.version",),
         ),
-        GoModule("prometheus", "github.com/prometheus/prometheus", 240, tags=("remove_all_sd", "enable_kubernetes_sd")),
+        GoModule("prometheus", "github.com/prometheus/prometheus", 370, tags=("remove_all_sd", "enable_kubernetes_sd")),
         GoModule("pause", "", 5),
     )
 }
