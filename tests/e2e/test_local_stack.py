@@ -44,13 +44,14 @@ def test_the_served_probability_is_the_boosters(stack: Stack) -> None:
 def test_prometheus_scrapes_every_replica(stack: Stack) -> None:
     """Both scoring pods are targets that answer, and their metrics arrive."""
     query = f"{stack.outputs['prometheus_url']}/api/v1/query"
-    up = eventually(
-        lambda: httpx.get(query, params={"query": 'up{namespace="ml"}'}).json()["data"]["result"],
-        lambda found: len(found) == 2,
-    )
-    assert [sample["value"][1] for sample in up] == ["1", "1"]
-    info = httpx.get(query, params={"query": "scoring_model_info"}).json()["data"]["result"]
-    assert info
+
+    def ask(expression: str) -> list[str]:
+        found = httpx.get(query, params={"query": expression}).json()["data"]["result"]
+        return [sample["value"][1] for sample in found]
+
+    # A pod's first scrape may come before it listens, or before it has its model: the next is 15 s later.
+    assert eventually(lambda: ask('up{namespace="ml"}'), lambda seen: seen == ["1", "1"]) == ["1", "1"]
+    assert eventually(lambda: ask("scoring_model_info"), lambda seen: seen == ["1", "1"]) == ["1", "1"]
 
 
 def test_an_unchanged_stack_has_nothing_to_do(stack: Stack) -> None:
