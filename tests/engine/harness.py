@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -89,6 +90,12 @@ class Stack:
             (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
             (self.folder / "state").mkdir()
             self._succeed("stack", "init", _STACK)
+
+    def lose_state(self) -> None:
+        """Starts over with an empty state, as after an accident; what the stack made is still there."""
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "state").mkdir()
+        self._succeed("stack", "init", _STACK)
 
     def configure(self, **values: object) -> None:
         """Sets configuration values; None takes one away."""

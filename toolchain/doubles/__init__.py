@@ -6,5 +6,6 @@ plugin is missing (see `launchers`), and each says so once through the engine's 
     provider, server, properties, changes, engine, errors     what every stand-in shares
     language_host, language_program                           pulumi-language-python
     kubernetes/                                               pulumi-resource-kubernetes
+    aws/                                                      pulumi-resource-aws
     docker_build/                                             pulumi-resource-docker-build
 """

@@ -9,6 +9,7 @@ from types import MappingProxyType
 MODULES: Mapping[str, str] = MappingProxyType(
     {
         "pulumi-language-python": "toolchain.doubles.language_host",
+        "pulumi-resource-aws": "toolchain.doubles.aws.plugin",
         "pulumi-resource-docker-build": "toolchain.doubles.docker_build.plugin",
         "pulumi-resource-kubernetes": "toolchain.doubles.kubernetes.plugin",
     }
