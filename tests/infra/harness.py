@@ -41,6 +41,9 @@ class Resource:
         provider: URN of the provider that it names; empty for components and where none is named.
         depends_on: URNs of what has to be there before, whether said so or because a value comes from it.
         inputs: what is asked for; a secret is a `Secret`.
+        protect: whether Pulumi refuses to delete it.
+        retain: whether it stays when the stack goes.
+        refers: URNs of what an input's value comes from, by input.
     """
 
     urn: str
@@ -51,6 +54,9 @@ class Resource:
     provider: str
     depends_on: frozenset[str]
     inputs: dict[str, Json]
+    protect: bool = False
+    retain: bool = False
+    refers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """How tests name it."""
@@ -151,6 +157,9 @@ class _Monitor(mocks.MockMonitor):
                 provider=request.provider.rpartition("::")[0],
                 depends_on=frozenset(request.dependencies),
                 inputs=_plain(json_format.MessageToDict(request.object)),
+                protect=request.protect,
+                retain=request.retainOnDelete,
+                refers={key: frozenset(found.urns) for key, found in request.propertyDependencies.items()},
             )
         )
         state = struct_pb2.Struct()
