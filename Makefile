@@ -57,8 +57,8 @@ lint: .venv/ready ## formatting, lint and types
 	.venv/bin/mypy infra toolchain services tests
 
 lock: .venv/ready ## pin what the .in files ask for
-	.venv/bin/uv pip compile -q --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml
-	for service in scoring retraining; do .venv/bin/uv pip compile -q --python-version 3.11 --generate-hashes -c requirements-dev.lock services/$$service/requirements.in -o services/$$service/requirements.lock; done
+	.venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml
+	for service in scoring retraining; do .venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 --generate-hashes -c requirements-dev.lock services/$$service/requirements.in -o services/$$service/requirements.lock; done
 
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
