@@ -7,10 +7,12 @@ from typing import Annotated, Final, Literal, Self
 
 import pulumi
 from pulumi.runtime.config import CONFIG
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
+from infra.aws.config import AwsConfig
 from infra.naming import PROJECT, is_dns_label
-from infra.problems import Problem, problems, property_path, section_in
+from infra.problems import Problem, holds_secret, problems, property_path, section_in, shown
+from infra.section import Section
 from infra.versions import THIRD_PARTY_IMAGES, ThirdPartyImage
 
 MODEL_NAME_LIMIT: Final = 40
@@ -72,17 +74,16 @@ ModelName = Annotated[str, AfterValidator(_model_name), Field(description="as in
 Millicores = Annotated[int, Field(ge=10, le=64_000, description="thousandths of a core, 10 to 64000")]
 Mebibytes = Annotated[int, Field(ge=16, le=524_288, description="MiB, 16 to 524288")]
 DiskSize = Annotated[int, Field(ge=1, le=16_384, description="GiB, 1 to 16384; another size replaces disk and data")]
-SecretKey = Annotated[
-    SecretStr,
-    AfterValidator(_secret_key),
-    Field(description="what clients of the object store sign their requests with"),
+OptionalSecretKey = Annotated[
+    Annotated[SecretStr, AfterValidator(_secret_key)] | None,
+    Field(description="what clients of the local object store sign their requests with"),
 ]
 
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, no key but the declared ones, no value turned into another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+_PLATFORM_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "local": ("object_store_secret_key", "local"),
+    "aws": ("aws",),
+}
+"""The keys that one platform alone has."""
 
 
 class Resources(Section):
@@ -201,10 +202,11 @@ class LocalConfig(Section):
 class StackConfig(Section):
     """Everything a stack can be told; `infra/config.py` holds the defaults, `Pulumi.<stack>.yaml` what differs."""
 
-    platform: Annotated[Literal["local"], Field(description="what the stack runs on")]
+    platform: Annotated[Literal["local", "aws"], Field(description="what the stack runs on")]
     models: Models
-    object_store_secret_key: SecretKey
+    object_store_secret_key: OptionalSecretKey = None
     local: LocalConfig = LocalConfig()
+    aws: Annotated[AwsConfig | None, Field(description="account, region, network and cluster")] = None
     monitoring: MonitoringConfig = MonitoringConfig()
     scoring: ScoringConfig = ScoringConfig()
     training: TrainingConfig = TrainingConfig()
@@ -224,7 +226,7 @@ def parse(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> Stack
     prefix = f"{PROJECT}:"
     own = {key.removeprefix(prefix): text for key, text in values.items() if key.startswith(prefix)}
     secret = {key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix)}
-    found = _stored_in_the_open(own, secret)
+    found = _stored_in_the_open(own, secret) + _of_another_platform(own, secret)
     document = json.dumps({key: _decoded(key, text) for key, text in own.items()})
     try:
         config = StackConfig.model_validate_json(document)
@@ -268,5 +270,24 @@ def _stored_in_the_open(own: Collection[str], secret: Collection[str]) -> list[P
             allowed=f"stored in plain text; set it with `pulumi config set --secret {property_path((key,))}`",
         )
         for key, field in StackConfig.model_fields.items()
-        if field.annotation is SecretStr and key in own and key not in secret
+        if holds_secret(field.annotation) and key in own and key not in secret
     ]
+
+
+def _of_another_platform(own: Mapping[str, str], secret: Collection[str]) -> list[Problem]:
+    """Keys that the chosen platform needs and has not, or has and does not know."""
+    chosen = own.get("platform")
+    if chosen not in _PLATFORM_KEYS:
+        return []
+    found = []
+    for platform, keys in _PLATFORM_KEYS.items():
+        for key in keys:
+            field, path = StackConfig.model_fields[key], property_path((key,))
+            missing = own.get(key, "null").strip() == "null"
+            if platform == chosen and missing and field.get_default() is None:
+                found.append(Problem(path=path, given="not set", allowed=f"required ({field.description})"))
+            elif platform != chosen and key in own:
+                hidden = key in secret or holds_secret(field.annotation)
+                given = "[secret]" if hidden else shown(own[key])
+                found.append(Problem(path=path, given=given, allowed=f"only for platform {platform}, not {chosen}"))
+    return found

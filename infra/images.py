@@ -1,6 +1,6 @@
 """The services' images, built from this checkout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,12 +24,14 @@ class ServiceImageArgs:
         service: whose Dockerfile it is.
         repository: registry and path, without a tag.
         tag: a handle for people; pods name the digest.
+        platforms: what to build for, such as `linux/arm64`; none is whatever builds.
         build_args: values of the Dockerfile's ARGs.
     """
 
     service: Service
-    repository: str
+    repository: pulumi.Input[str]
     tag: str
+    platforms: Sequence[docker_build.Platform] = ()
     build_args: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,8 +51,9 @@ class ServiceImage(pulumi.ComponentResource):
             build_args=args.build_args or None,
             context={"location": BUILD_CONTEXT},
             dockerfile={"location": f"{BUILD_CONTEXT}/services/{args.service}/Dockerfile"},
+            platforms=args.platforms or None,
             push=True,
-            tags=[f"{args.repository}:{args.tag}"],
+            tags=[pulumi.Output.concat(args.repository, ":", args.tag)],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.reference = pulumi.Output.concat(args.repository, "@", image.digest)

@@ -70,3 +70,8 @@ class App:
             "app.kubernetes.io/part-of": PROJECT,
             "app.kubernetes.io/managed-by": "pulumi",
         }
+
+
+def cloud_tags(environment: str) -> dict[str, str]:
+    """What everything in a cloud account carries: costs are told apart by it, and left-overs found."""
+    return {"Project": PROJECT, "Environment": environment, "ManagedBy": "pulumi"}

@@ -18,7 +18,7 @@ class StackOutputs:
 
     scoring_urls: Mapping[str, pulumi.Output[str]]
     prometheus_url: pulumi.Output[str]
-    platform: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    platform: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)
 
     @property
     def scoring_url(self) -> pulumi.Output[str]:

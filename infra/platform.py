@@ -120,8 +120,8 @@ class Platform(Protocol):
         """What disks are made of; none is the cluster's default."""
 
     @property
-    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
-        """Stack outputs that only this platform has."""
+    def outputs(self) -> Mapping[str, pulumi.Input[object]]:
+        """Stack outputs that only this platform has; read once everything is made."""
 
     def image(self, service: Service) -> pulumi.Output[str]:
         """A service's image, built from this checkout, by its digest."""

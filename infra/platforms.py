@@ -14,3 +14,7 @@ def create_platform(config: StackConfig) -> Platform:
             from infra.local.platform import LocalPlatform  # noqa: PLC0415 (see above)
 
             return LocalPlatform("local", config)
+        case "aws":
+            from infra.aws.platform import AwsPlatform  # noqa: PLC0415 (see above)
+
+            return AwsPlatform("aws", config)

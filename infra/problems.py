@@ -72,13 +72,13 @@ def _problem(details: "ErrorDetails", root: type[BaseModel], secret_keys: Collec
     if details["type"] == "extra_forbidden":
         allowed, hidden = _unknown_key(str(location[-1]), section)
     else:
-        allowed, hidden = _expectation(details, field), _is_secret(section if field is None else field.annotation)
+        allowed, hidden = _expectation(details, field), holds_secret(section if field is None else field.annotation)
     if details["type"] == "missing":
         given = _UNSET
     elif hidden or (location and location[0] in secret_keys):
         given = _HIDDEN
     else:
-        given = _shown(details["input"])
+        given = shown(details["input"])
     return Problem(path=path, given=given, allowed=allowed)
 
 
@@ -98,7 +98,7 @@ def _unknown_key(key: str, section: type[BaseModel]) -> tuple[str, bool]:
     """What may stand in place of a key, and whether it looks like the name of a secret."""
     known = sorted(section.model_fields)
     closest = difflib.get_close_matches(key, known, n=1)
-    hidden = any(_is_secret(section.model_fields[name].annotation) for name in closest)
+    hidden = any(holds_secret(section.model_fields[name].annotation) for name in closest)
     suggestion = "".join(f"did you mean `{name}`? " for name in closest)
     return f"unknown key; {suggestion}known keys: {', '.join(known)}", hidden
 
@@ -111,15 +111,16 @@ def _expectation(details: "ErrorDetails", field: "FieldInfo | None") -> str:
     return message.replace("Input should", "must") + meaning
 
 
-def _is_secret(annotation: Any) -> bool:  # noqa: ANN401 (annotations have no common type)
+def holds_secret(annotation: Any) -> bool:  # noqa: ANN401 (annotations have no common type)
     """Whether a value of this type is a secret or has one inside."""
     if annotation is SecretStr:
         return True
     if section := section_in(annotation):
-        return any(_is_secret(field.annotation) for field in section.model_fields.values())
-    return any(_is_secret(part) for part in get_args(annotation))
+        return any(holds_secret(field.annotation) for field in section.model_fields.values())
+    return any(holds_secret(part) for part in get_args(annotation))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as an error repeats it: as JSON, on one line, cut when long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _VALUE_LIMIT else f"{text[:_VALUE_LIMIT]}..."

@@ -31,12 +31,15 @@ class LocalPlatform(pulumi.ComponentResource):
 
     kubernetes: k8s.Provider
     storage_class: str | None = None
-    outputs: Mapping[str, pulumi.Input[str]]
+    outputs: Mapping[str, pulumi.Input[object]]
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Connects to the cluster, and makes its object store."""
         super().__init__("realtime-ml:local:Platform", name, None, opts)
         self._config = config.local
+        if config.object_store_secret_key is None:  # `parse` has refused it; this tells the type checker.
+            message = "object_store_secret_key: the local platform needs one"
+            raise ValueError(message)
         self._secret_access_key = pulumi.Output.secret(config.object_store_secret_key.get_secret_value())
         self._exposure = Exposure(kind=config.local.exposure, models=[model.name for model in config.models])
         self._images: dict[Service, ServiceImage] = {}

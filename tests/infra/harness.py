@@ -3,12 +3,13 @@
 import asyncio
 import json
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pulumi
+import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
 from pulumi.runtime.proto import resource_pb2
@@ -20,12 +21,23 @@ SECRET: Final = "a-key-that-must-not-be-seen"  # noqa: S105 (what tests look for
 DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
 SECRET_KEY: Final = f"{PROJECT}:object_store_secret_key"
 
+ACCOUNT: Final = "111122223333"
+REGION: Final = "eu-central-1"
+
 _MARK: Final = "4dabf18193072939515e22adb298388d"
 _SECRET_MARK: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (no password)
 """How the engine's protocol marks a value as a secret: both are fixed parts of it."""
 
 Json = Any
 """A value as JSON has it."""
+
+
+ENVIRONMENTS: Final = sorted(
+    file.name.split(".")[1]
+    for file in ROOT.glob("Pulumi.*.yaml")
+    if yaml.safe_load(file.read_text(encoding="utf-8"))["config"].get(f"{PROJECT}:platform") == "aws"
+)
+"""The stacks on AWS: whichever have a file."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,8 @@ class Resource:
         provider: URN of the provider that it names; empty for components and where none is named.
         depends_on: URNs of what has to be there before, whether said so or because a value comes from it.
         inputs: what is asked for; a secret is a `Secret`.
-        protect: whether Pulumi refuses to delete it.
-        retain: whether it stays when the stack goes.
+        protected: whether Pulumi refuses to delete it.
+        retained: whether it stays when the stack goes.
         refers: URNs of what an input's value comes from, by input.
     """
 
@@ -54,8 +66,8 @@ class Resource:
     provider: str
     depends_on: frozenset[str]
     inputs: dict[str, Json]
-    protect: bool = False
-    retain: bool = False
+    protected: bool = False
+    retained: bool = False
     refers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -121,6 +133,10 @@ class Rendered:
         return on.urn in seen - {resource.urn}
 
 
+Environments = Callable[[str], Rendered]
+"""Gives the stack of a name, rendered once for all tests."""
+
+
 class _NoMocks(mocks.Mocks):
     """Nothing is left to mock: the monitor below answers for resources, and look-ups are refused."""
 
@@ -157,8 +173,8 @@ class _Monitor(mocks.MockMonitor):
                 provider=request.provider.rpartition("::")[0],
                 depends_on=frozenset(request.dependencies),
                 inputs=_plain(json_format.MessageToDict(request.object)),
-                protect=request.protect,
-                retain=request.retainOnDelete,
+                protected=request.protect,
+                retained=request.retainOnDelete,
                 refers={key: frozenset(found.urns) for key, found in request.propertyDependencies.items()},
             )
         )
@@ -170,6 +186,10 @@ class _Monitor(mocks.MockMonitor):
                 metadata["name"] = f"{request.name}-0123abcd"
         if request.type == "docker-build:index:Image":
             state["digest"] = DIGEST
+        if request.type.startswith("aws:"):
+            state.update(_made_by_aws(request.type, request.name, json_format.MessageToDict(request.object)))
+        if request.type in _LOAD_BALANCED:
+            state["status"] = {"loadBalancer": {"ingress": [{"hostname": f"{request.name}.elb.example"}]}}
         return resource_pb2.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=state)
 
     def RegisterResourceOutputs(self, request: Any) -> empty_pb2.Empty:  # noqa: ANN401, N802 (gRPC's)
@@ -178,6 +198,39 @@ class _Monitor(mocks.MockMonitor):
         ):
             self.rendered.outputs = _plain(outputs)
         return empty_pb2.Empty()
+
+
+_LOAD_BALANCED: Final = {"kubernetes:core/v1:Service", "kubernetes:networking.k8s.io/v1:Ingress"}
+
+
+def _made_by_aws(type_: str, name: str, inputs: dict[str, Json]) -> dict[str, Json]:
+    """What only AWS knows of a resource, in the shape that it has there."""
+    _, module, kind = type_.split(":")
+    known = inputs.get("name") or inputs.get("bucket") or name
+    made: dict[str, Json] = {"arn": f"arn:aws:{module.partition('/')[0]}:{REGION}:{ACCOUNT}:{known}"}
+    if kind == "Cluster":
+        made["endpoint"] = f"https://{known}.eks.example"
+        made["certificateAuthority"] = {"data": "Q0E="}
+        made["vpcConfig"] = {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-cluster"}
+    if kind == "LogGroup":
+        made["arn"] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{known}"
+    if kind == "Repository":
+        made["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{known}"
+    return made
+
+
+def environment_configuration(name: str, folder: Path = ROOT, /, **changes: object) -> dict[str, str]:
+    """The configuration of an environment as its file has it, with sections of `aws` changed key by key."""
+    values = yaml.safe_load((folder / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))["config"]
+    if changes:
+        values[f"{PROJECT}:aws"] = _merged(values[f"{PROJECT}:aws"], changes)
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def _merged(old: Json, new: Json) -> Json:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {key: _merged(old.get(key), value) for key, value in new.items()}
+    return new
 
 
 def configuration(**changes: object) -> dict[str, str]:
@@ -193,7 +246,7 @@ def configuration(**changes: object) -> dict[str, str]:
     }
 
 
-def render(config: Mapping[str, str] | None = None, into: Rendered | None = None) -> Rendered:
+def render(config: Mapping[str, str] | None = None, into: Rendered | None = None, *, stack: str = "local") -> Rendered:
     """What the program asks for when it is run with this configuration; `into` has it even when the program fails."""
     rendered = Rendered() if into is None else into
     monitor = _Monitor(rendered)
@@ -202,7 +255,7 @@ def render(config: Mapping[str, str] | None = None, into: Rendered | None = None
         runpy.run_path(str(ROOT / "infra" / "__main__.py"))
 
     async def run() -> None:
-        set_mocks(_NoMocks(), project=PROJECT, stack="local", preview=False, monitor=monitor)
+        set_mocks(_NoMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
         set_all_config(dict(config or configuration()), [SECRET_KEY])
         # Mocks come with a stack of their own, for programs without one; this one is run as the language host runs it.
         pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # what a new process starts with

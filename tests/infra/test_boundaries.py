@@ -43,7 +43,10 @@ def offences(folder: str, forbidden: tuple[str, ...], exempt: str | None = None)
         ("monitoring", ("pulumi", "pulumi_kubernetes", "infra", "services"), None),
         ("infra", ("lifecycle", "scoring", "retraining", "services", "toolchain", "tests"), None),
         ("infra", ("pulumi_aws",), "infra/aws"),
-        ("infra", ("infra.local", "infra.aws"), "infra/local"),
+        ("infra", ("infra.local",), "infra/local"),
+        ("infra", ("infra.aws",), "infra/aws"),
+        ("infra/aws", ("infra.local",), None),
+        ("infra/local", ("infra.aws",), None),
     ],
 )
 def test_a_part_does_not_know_of_the_parts_above_or_beside_it(
@@ -53,6 +56,11 @@ def test_a_part_does_not_know_of_the_parts_above_or_beside_it(
     allowed = {
         "infra/platforms.py imports infra.local.platform",
         "infra/platforms.py imports infra.local.platform.LocalPlatform",
+        "infra/platforms.py imports infra.aws.platform",
+        "infra/platforms.py imports infra.aws.platform.AwsPlatform",
+        # The configuration of every platform is checked in one go; it needs no SDK.
+        "infra/config.py imports infra.aws.config",
+        "infra/config.py imports infra.aws.config.AwsConfig",
     }
     assert set(offences(folder, forbidden, exempt)) <= allowed
 

@@ -60,7 +60,7 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
-    ("a wrong word", {"platform": "locl"}, "platform", ('"locl"', "must be 'local'")),
+    ("a wrong word", {"platform": "locl"}, "platform", ('"locl"', "must be 'local' or 'aws'")),
     ("not a structure", {"models": "car-loan"}, "models", ('"car-loan"', "must be a valid array")),
     ("no JSON", {"scoring": "{replicas: 2"}, "scoring", ('"{replicas: 2"', "must be an object")),
     ("no model", {"models": []}, "models", ("[]", f"1 to {MODEL_LIMIT}", "not 0")),
@@ -127,7 +127,7 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "a typing error",
         {"scorin": {}},
         "scorin",
-        ("{}", "unknown key", "did you mean `scoring`?", "known keys: local,"),
+        ("{}", "unknown key", "did you mean `scoring`?", "known keys: aws, local,"),
     ),
     ("nothing like it", {"zzz": "1"}, "zzz", ('"1"', "unknown key; known keys:")),
     (

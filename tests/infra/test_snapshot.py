@@ -1,17 +1,19 @@
-"""The `local` stack in full, for people to read: a change of infrastructure shows in the diff of a pull request.
+"""Every environment in full, for people to read: a change of infrastructure shows in the diff of a pull request.
 
 `UPDATE_SNAPSHOTS=1 pytest tests/infra/test_snapshot.py` writes it anew.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.infra.harness import Json, Rendered, Secret
+from tests.infra.harness import ENVIRONMENTS, ROOT, Environments, Json, Rendered, Secret
 
-SNAPSHOT = Path(__file__).parent / "snapshots" / "local.yaml"
+SNAPSHOTS = Path(__file__).parent / "snapshots"
 HEADER = "# Made by tests/infra/test_snapshot.py, which says how to make it anew.\n"
 
 
@@ -53,9 +55,25 @@ def snapshot(rendered: Rendered) -> str:
     return HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=True, width=1000)
 
 
-def test_the_local_stack_is_what_was_last_reviewed(local: Rendered) -> None:
-    """Whoever changes the stack sees, and shows, what became of it."""
-    current = snapshot(local)
+@pytest.mark.parametrize("name", ["local", *ENVIRONMENTS])
+def test_an_environment_is_what_was_last_reviewed(name: str, local: Rendered, environment: Environments) -> None:
+    """Whoever changes a stack sees, and shows, what became of it."""
+    file = SNAPSHOTS / f"{name}.yaml"
+    # An image's tag changes with any line of a service, which is no change of infrastructure.
+    current = re.sub(
+        r"(amazonaws\.com/[\w/-]+):[0-9a-f]{16}", r"\1:[content]", snapshot(rendered(name, local, environment))
+    )
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        SNAPSHOT.write_text(current, encoding="utf-8")
-    assert current == SNAPSHOT.read_text(encoding="utf-8")
+        file.write_text(current, encoding="utf-8")
+    assert current == file.read_text(encoding="utf-8")
+
+
+def rendered(name: str, local: Rendered, environment: Environments) -> Rendered:
+    """The stack of this name."""
+    return local if name == "local" else environment(name)
+
+
+def test_every_environment_has_a_snapshot_and_every_snapshot_an_environment() -> None:
+    """A new environment's file is enough: it is rendered, and what it renders to is reviewed."""
+    files = {file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")}
+    assert {file.stem for file in SNAPSHOTS.glob("*.yaml")} == files

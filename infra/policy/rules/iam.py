@@ -59,6 +59,8 @@ def named_resources(resource: Resource, _: Context) -> Iterator[Finding]:
                 )
             if not any(_EVERYTHING.fullmatch(name) for name in _known(statement, "Resource")):
                 continue
+            if _narrowed_by_tag(statement):
+                continue
             for action in _known(statement, "Action"):
                 if action not in WRITES_WITHOUT_RESOURCE and (
                     action in _READ_EXCEPTIONS or not _READS.fullmatch(action)
@@ -69,6 +71,15 @@ def named_resources(resource: Resource, _: Context) -> Iterator[Finding]:
                         way_out="name the resources; where AWS knows none, add the action, with the reason, to "
                         "WRITES_WITHOUT_RESOURCE in infra/policy/rules/iam.py",
                     )
+
+
+def _narrowed_by_tag(statement: Mapping[str, Json]) -> bool:
+    """Whether it holds for what bears one stated tag alone: what is yet to be made has no name, but it has tags."""
+    equal = at(statement, "Condition.StringEquals")
+    return isinstance(equal, Mapping) and any(
+        key.startswith(("aws:RequestTag/", "aws:ResourceTag/")) and "*" not in str(value)
+        for key, value in equal.items()
+    )
 
 
 def named_principals(resource: Resource, _: Context) -> Iterator[Finding]:

@@ -78,6 +78,10 @@ def repository(**properties: Json) -> Resource:
     return resource("aws:ecr/repository:Repository", properties)
 
 
+def _made_with(condition: Mapping[str, Json]) -> dict[str, Json]:
+    return {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": "*", "Condition": condition}
+
+
 def policy(*statements: Mapping[str, Json]) -> Resource:
     """An IAM policy, written as structure."""
     return resource("aws:iam/policy:Policy", {"policy": {"Version": "2012-10-17", "Statement": list(statements)}})
@@ -187,6 +191,7 @@ PASSING: Final[dict[str, list[tuple[str, Resource] | Case]]] = {
         ("a read", policy({"Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*"})),
         ("an exception", policy({"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"})),
         ("unknown", policy({"Effect": "Allow", "Action": "s3:PutObject", "Resource": [UNKNOWN]})),
+        ("narrowed by a tag", policy(_made_with({"StringEquals": {"aws:RequestTag/cluster": "dev"}}))),
     ],
     "iam-principals-are-named": [
         ("denied to anyone", bucket_policy(TLS_ONLY)),
@@ -334,6 +339,8 @@ VIOLATING: Final[dict[str, list[tuple[str, Resource] | Case]]] = {
         ),
         ("all but", policy({"Effect": "Allow", "Action": "s3:PutObject", "NotResource": "arn:aws:s3:::models"})),
         ("a token", policy({"Effect": "Allow", "Action": "sts:GetFederationToken", "Resource": "*"})),
+        ("any tag will do", policy(_made_with({"StringEquals": {"aws:RequestTag/cluster": "*"}}))),
+        ("narrowed by what is no tag", policy(_made_with({"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}))),
     ],
     "iam-principals-are-named": [
         ("anyone", bucket_policy({**READ, "Principal": "*"})),

@@ -13,8 +13,8 @@ def judged(rendered: harness.Rendered) -> list[Resource]:
             name=resource.name,
             properties=_open(resource.inputs),
             urn=resource.urn,
-            protect=resource.protect,
-            retain=resource.retain,
+            protect=resource.protected,
+            retain=resource.retained,
             provider=_open(by_urn[resource.provider].inputs) if resource.provider in by_urn else {},
             refers=resource.refers,
         )

@@ -1,0 +1,186 @@
+"""The AWS implementation of the platform."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pulumi
+import pulumi_aws
+import pulumi_docker_build as docker_build
+import pulumi_kubernetes as k8s
+from pulumi_aws import eks
+
+from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.cost import budget_alarm
+from infra.aws.exposure import Exposure
+from infra.aws.identity import WorkloadRole, WorkloadRoleArgs
+from infra.aws.network import Network
+from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures
+from infra.aws.registry import Repository, RepositoryArgs
+from infra.aws.storage import StorageBucket, StorageBucketArgs
+from infra.config import StackConfig
+from infra.naming import App, cloud_tags
+from infra.platform import Bucket, Endpoint, ObjectStoreAccess, Service, WorkloadIdentity
+from infra.versions import THIRD_PARTY_IMAGES, ThirdPartyImage
+
+STORAGE_CLASS: Final = "gp3"
+METRICS_SERVER: Final = "metrics-server"
+
+
+class AwsPlatform(pulumi.ComponentResource):
+    """An EKS Auto Mode cluster in a network of its own; images in ECR, objects in S3, a role for each workload.
+
+    Its own stack outputs: `region`, `cluster_name`, `kubeconfig` (a secret), `repository_urls`, `bucket_names`, and
+    `load_balancers`, the host names that the DNS records of public endpoints have to point to.
+
+    Destroying goes backwards through what each part waits for: pods and load balancers, then node pools with their
+    nodes, then who is let in, then the cluster, then the network.
+    """
+
+    kubernetes: k8s.Provider
+    storage_class: str | None = STORAGE_CLASS
+
+    def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Makes the network, the cluster, its nodes, the repositories and the buckets."""
+        if config.aws is None:  # `parse` has refused it; this tells the type checker.
+            message = "aws: the AWS platform needs its section"
+            raise ValueError(message)
+        self._config = config.aws
+        self._tags = cloud_tags(config.aws.name)
+        super().__init__("realtime-ml:aws:Platform", name, None, opts)
+        self._aws = self._account()
+        in_account = pulumi.ResourceOptions(parent=self, providers=[self._aws])
+        network = Network("network", self._config, in_account)
+        self._cluster = Cluster("cluster", ClusterArgs(config=self._config, network=network), in_account)
+        nodes = self._nodes(network)
+        # Made after the nodes there may be, and so gone before them.
+        self.kubernetes = self._cluster.connect("kubernetes", nodes.ready)
+        self._disks()
+        self._metrics_server(nodes)
+        self._builder = docker_build.Provider("docker-build", opts=pulumi.ResourceOptions(parent=self))
+        self._repositories = {service: self._repository(service) for service in Service}
+        self._buckets = {bucket: self._bucket(bucket) for bucket in Bucket}
+        budget_alarm(self._config, pulumi.ResourceOptions(parent=self, provider=self._aws))
+        self._exposure = Exposure(config=self._config.exposure, tags=self._tags, network_cidr=self._config.network.cidr)
+        self._public_class = self._exposure.public_class(self._in_cluster(pulumi.ResourceOptions(parent=self)))
+        self.register_outputs({})
+
+    @property
+    def outputs(self) -> Mapping[str, pulumi.Input[object]]:
+        """Asked for at the end, when every endpoint is there."""
+        return {
+            "region": self._config.region,
+            "cluster_name": self._cluster.name,
+            "kubeconfig": self._cluster.kubeconfig,
+            "repository_urls": {str(service): made.url for service, made in self._repositories.items()},
+            "bucket_names": {str(bucket): made.name for bucket, made in self._buckets.items()},
+            "load_balancers": self._exposure.load_balancers,
+        }
+
+    def image(self, service: Service) -> pulumi.Output[str]:
+        """The image of this checkout, for every architecture that its pods may meet."""
+        return self._repositories[service].reference
+
+    def third_party_image(self, image: ThirdPartyImage) -> str:
+        """The pinned image, from where its makers publish it."""
+        return THIRD_PARTY_IMAGES[image]
+
+    def bucket_url(self, bucket: Bucket) -> pulumi.Output[str]:
+        """The bucket by its name in S3."""
+        return pulumi.Output.concat("s3://", self._buckets[bucket].name)
+
+    def object_store_access(self, identity: WorkloadIdentity, opts: pulumi.ResourceOptions) -> ObjectStoreAccess:
+        """Gives the workload a role of its own; no key is made, so none can be lost."""
+        role = WorkloadRole(
+            identity.service_account,
+            WorkloadRoleArgs(config=self._config, cluster_name=self._cluster.name, identity=identity),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[self._aws])),
+        )
+        buckets = [resource for bucket in identity.buckets for resource in self._buckets[bucket].ready]
+        return ObjectStoreAccess(
+            # Pods have no way to the instance's metadata, where clients look for the region otherwise.
+            env={"AWS_REGION": self._config.region},
+            secret_env={},
+            ready=(*role.ready, *buckets),
+        )
+
+    def expose(self, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """Makes a Service; clients reach theirs through a load balancer, operators through the API server."""
+        return self._exposure.expose(endpoint, self._public_class, self._in_cluster(opts))
+
+    def _in_cluster(self, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=self.kubernetes))
+
+    def _account(self) -> pulumi_aws.Provider:
+        return pulumi_aws.Provider(
+            "aws",
+            region=self._config.region,
+            # Credentials of any other account are refused before anything is read or changed.
+            allowed_account_ids=[self._config.account_id],
+            default_tags={"tags": self._tags},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _nodes(self, network: Network) -> NodePools:
+        return NodePools(
+            "nodes",
+            NodePoolsArgs(
+                config=self._config.node_pools,
+                cluster=self._cluster,
+                subnet_ids=network.private_subnet_ids,
+                tags=self._tags,
+            ),
+            pulumi.ResourceOptions(parent=self, providers=[self._cluster.connect("kubernetes-nodes")]),
+        )
+
+    def _disks(self) -> None:
+        app = App(name="disks", instance=STORAGE_CLASS, component="storage")
+        tags = {
+            f"tagSpecification_{number}": f"{key}={value}"
+            for number, (key, value) in enumerate(self._tags.items(), start=1)
+        }
+        k8s.storage.v1.StorageClass(
+            STORAGE_CLASS,
+            metadata={
+                "name": STORAGE_CLASS,
+                "labels": app.labels,
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            },
+            provisioner="ebs.csi.eks.amazonaws.com",
+            parameters={"type": "gp3", "encrypted": "true", **tags},
+            # A disk lies in one zone: made when its pod's node is known.
+            volume_binding_mode="WaitForFirstConsumer",
+            allow_volume_expansion=True,
+            reclaim_policy="Delete",
+            opts=self._in_cluster(pulumi.ResourceOptions(parent=self)),
+        )
+
+    def _metrics_server(self, nodes: NodePools) -> None:
+        eks.Addon(
+            METRICS_SERVER,
+            cluster_name=self._cluster.name,
+            addon_name=METRICS_SERVER,
+            resolve_conflicts_on_create="OVERWRITE",
+            resolve_conflicts_on_update="OVERWRITE",
+            # Its pods need a node to become healthy on.
+            opts=pulumi.ResourceOptions(parent=self, provider=self._aws, depends_on=nodes.ready),
+        )
+
+    def _repository(self, service: Service) -> Repository:
+        gpu = service is Service.RETRAINING
+        return Repository(
+            service,
+            RepositoryArgs(
+                config=self._config,
+                service=service,
+                architectures=pool_architectures(self._config.node_pools, gpu=gpu),
+            ),
+            pulumi.ResourceOptions(parent=self, providers=[self._aws, self._builder]),
+        )
+
+    def _bucket(self, bucket: Bucket) -> StorageBucket:
+        expiry = self._config.object_store.prediction_expiry_days if bucket is Bucket.PREDICTIONS else None
+        return StorageBucket(
+            bucket,
+            StorageBucketArgs(config=self._config, bucket=bucket, expiry_days=expiry),
+            pulumi.ResourceOptions(parent=self, providers=[self._aws]),
+        )
