@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
+ENV ?= local
 export CLUSTER KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
 
@@ -13,8 +14,8 @@ help: ## list the targets
 up: .venv/ready ## bring up the local stack and score a request (KUBE_CONTEXT=... for a cluster that you have)
 	@$(TOOLCHAIN) up
 
-preview: .venv/ready ## show what `make up` would change
-	@$(TOOLCHAIN) preview
+preview: .venv/ready ## show what `make up` would change; ENV=prod for the plan of another environment
+	@$(TOOLCHAIN) preview --env $(ENV)
 
 outputs: .venv/ready ## print the stack's outputs as JSON
 	@$(TOOLCHAIN) outputs

@@ -4,12 +4,13 @@ import errno
 import json
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from toolchain import install, stack
+from toolchain import environments, install, stack
 from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.errors import ToolchainError
@@ -48,9 +49,12 @@ def up() -> None:
 
 
 @app.command()
-def preview() -> None:
+def preview(env: Annotated[str, typer.Option(help="the environment, named as its file Pulumi.<env>.yaml")]) -> None:
     """Show what `up` would change."""
-    stack.preview(stack.target(start=False))
+    if env == "local":
+        stack.preview(stack.target(start=False))
+    else:
+        environments.preview(env)
 
 
 @app.command()

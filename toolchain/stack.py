@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ import httpx
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from toolchain import forwards, images, plugins
+from toolchain import forwards, images, pulumi_cli
 from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.errors import ToolchainError
-from toolchain.install import bin_dir, install
+from toolchain.install import install
 from toolchain.paths import REPOSITORY, state_dir
 from toolchain.progress import console, step
 from toolchain.tools import MODULES, TOOLS
@@ -208,64 +207,13 @@ def _ask_cluster(title: str, command: list[str]) -> str:
 
 
 def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:
-    """Run the Pulumi CLI on the target's stack; its own output goes to the person unless it is wanted."""
-    pulumi = install(["pulumi"])["pulumi"]
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    environment = _environment(chosen, pulumi)
+    """Run the Pulumi CLI on the target's stack."""
+    environment = {**pulumi_cli.environment(chosen.folder), "KUBECONFIG": str(chosen.kubeconfig)}
     config = _config_file(chosen)
-    if not (chosen.folder / "backend" / ".pulumi" / "stacks" / "realtime-ml" / "local.json").exists():
-        _run(pulumi, ["--cwd", chosen.folder, "stack", "init", "local"], environment, capture=True)
-    _ensure_secret(pulumi, chosen.folder, config, environment)
+    pulumi_cli.init(chosen.folder, "local", environment)
+    _ensure_secret(chosen.folder, config, environment)
     file = () if arguments[0] == "stack" else ("--config-file", str(config))
-    return _run(pulumi, ["--cwd", REPOSITORY, *arguments, "--stack", "local", *file], environment, capture=capture)
-
-
-def _run(
-    pulumi: Path, arguments: list[str | Path], environment: dict[str, str], *, capture: bool, text: str | None = None
-) -> str:
-    live = not capture and sys.stderr.isatty()  # then Pulumi draws a tree that moves; a log gets lines
-    command = [str(pulumi), *(() if live else ("--non-interactive",)), *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        env=environment,
-        check=False,
-        text=True,
-        input=text,
-        stdout=subprocess.PIPE if capture else sys.stderr,
-        stderr=subprocess.PIPE if capture else None,
-    )
-    if done.returncode != 0:
-        said = f": {(done.stderr or done.stdout).strip()[-2000:]}" if capture else ", see what it printed above"
-        raise ToolchainError(
-            f"pulumi {' '.join(map(str, arguments[2:4]))}",
-            f"it ended with {done.returncode}{said}",
-            "mend the cause and run it again: Pulumi goes on from there",
-        )
-    return done.stdout or ""
-
-
-def _environment(chosen: Target, pulumi: Path) -> dict[str, str]:
-    backend = chosen.folder / "backend"
-    backend.mkdir(exist_ok=True)
-    passphrase = chosen.folder / "passphrase"
-    if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-    folder, names = plugins.stand_ins(Path(sys.executable))
-    builder = {"TOOLCHAIN_BUILDAH": str(images.builder())} if "pulumi-resource-docker-build" in names else {}
-    return {
-        **os.environ,
-        **builder,
-        "PATH": os.pathsep.join(
-            [str(folder), str(Path(sys.executable).parent), str(pulumi.parent), str(bin_dir()), os.environ["PATH"]]
-        ),
-        "KUBECONFIG": str(chosen.kubeconfig),
-        "PULUMI_BACKEND_URL": f"file://{backend}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # With all stand-ins there is nothing to fetch, and the attempt would only end in a time-out.
-        **({"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"} if names else {}),
-    }
+    return pulumi_cli.run(["--cwd", REPOSITORY, *arguments, "--stack", "local", *file], environment, capture=capture)
 
 
 def _config_file(chosen: Target) -> Path:
@@ -281,18 +229,16 @@ def _config_file(chosen: Target) -> Path:
         config[_SECRET_KEY] = kept["config"][_SECRET_KEY]
     if "encryptionsalt" in kept:
         document["encryptionsalt"] = kept["encryptionsalt"]
-    # `stack init` and `config set` write beside a Pulumi.yaml, and the repository's own file is not theirs to change.
-    (chosen.folder / "Pulumi.yaml").write_text("name: realtime-ml\nruntime: python\n", encoding="utf-8")
     if document != kept:
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path
 
 
-def _ensure_secret(pulumi: Path, folder: Path, config: Path, environment: dict[str, str]) -> None:
+def _ensure_secret(folder: Path, config: Path, environment: dict[str, str]) -> None:
     """Make the object store's key once; it goes in by standard input, so that no process list shows it."""
     if _SECRET_KEY not in yaml.safe_load(config.read_text(encoding="utf-8"))["config"]:
         arguments: list[str | Path] = ["--cwd", folder, "config", "set", "--secret", _SECRET_KEY, "--stack", "local"]
-        _run(pulumi, arguments, environment, capture=True, text=secrets.token_urlsafe(32))
+        pulumi_cli.run(arguments, environment, capture=True, text=secrets.token_urlsafe(32))
 
 
 # The Deployment is ready by now; the relay to it may need a moment more.
