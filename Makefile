@@ -46,7 +46,7 @@ test: lint test-unit test-engine test-e2e ## everything, fastest first
 test-unit: .venv/ready ## the inner loop
 	.venv/bin/pytest -m "not engine and not e2e" -n 2 -q
 
-test-engine: tools ## the real Pulumi CLI against a real API server
+test-engine: tools ## real programs: the Pulumi CLI against a real API server, services as processes
 	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" .venv/bin/pytest -m engine -q
 
 test-e2e: tools ## the whole stack on an embedded cluster of its own

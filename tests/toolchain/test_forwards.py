@@ -9,6 +9,8 @@ import pytest
 from toolchain import forwards
 from toolchain.errors import ToolchainError
 
+pytestmark = pytest.mark.engine  # it starts real processes, seconds each
+
 _URL = "http://scoring-car-loan.ml.svc.cluster.local:80"
 
 

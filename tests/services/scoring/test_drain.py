@@ -22,6 +22,8 @@ from obstore.store import LocalStore
 from retraining.training import Trained
 from scoring.server import Drain
 
+pytestmark = pytest.mark.engine  # it starts real processes, seconds each
+
 SERVICES = Path(__file__).parents[3] / "services"
 CLOSED_CONNECTIONS = 3
 """How many closed connections each client takes before it goes elsewhere."""
