@@ -83,6 +83,7 @@ def loaded(program: str) -> set[str]:
     return set(answer.stdout.split())
 
 
+@pytest.mark.engine  # a process of its own
 def test_the_local_stack_loads_the_sdks_that_it_uses_and_no_others() -> None:
     """The SDKs are most of what a preview waits for."""
     modules = loaded(

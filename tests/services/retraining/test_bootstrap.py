@@ -162,6 +162,7 @@ def test_an_unexpected_failure_is_one_line_without_its_text(run: Run, monkeypatc
     assert "secret" not in json.dumps(line)
 
 
+@pytest.mark.engine  # a process of its own
 def test_the_command_logs_its_way_as_json(tmp_path: Path, workshop: Workshop) -> None:
     """As a process: progress with elapsed and remaining time, the metrics, the end, and nothing else."""
     done = subprocess.run(

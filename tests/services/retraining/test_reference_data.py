@@ -83,6 +83,7 @@ def test_a_wheel_with_other_contents_is_refused(tmp_path: Path, source: DataSour
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.engine  # a process of its own
 def test_pip_s_refusal_is_passed_on_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No index and no wheel: pip fails at once, without the network."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -9,6 +9,7 @@ import pytest
 from toolchain.doubles.launchers import MODULES, install
 
 
+@pytest.mark.engine  # a process of its own
 def test_a_launcher_runs_its_stand_in_from_any_folder(tmp_path: Path) -> None:
     """Even where the folder of the person's project has modules of the same names."""
     install(tmp_path / "bin", Path(sys.executable), MODULES)
