@@ -98,6 +98,7 @@ def destroy(chosen: Target) -> None:
 
 def clean(chosen: Target) -> None:
     """Take away the stack, its state, and the embedded cluster with its data; another cluster stays."""
+    forwards.stop(chosen.folder)
     if chosen.embedded is None:
         destroy(chosen)
         console.print(f"the cluster of context {chosen.name} is not ours and stays; the stack is out of it")
