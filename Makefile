@@ -3,25 +3,42 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ENV ?= local
-export CLUSTER KUBE_CONTEXT PORT_OFFSET REGISTRY
+UPSTREAM ?= upstream/main
+MODEL ?= car-loan
+BASE ?= HEAD
+export CLUSTER CONFIRM KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
 
-.PHONY: help up preview outputs destroy clean cluster-up cluster-status cluster-down doctor tools test test-unit test-engine test-e2e lint lock clean-cache
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
 
-up: .venv/ready ## bring up the local stack and score a request (KUBE_CONTEXT=... for a cluster that you have)
-	@$(TOOLCHAIN) up
+up: .venv/ready ## bring up the local stack and score a request (KUBE_CONTEXT=... for a cluster that you have); ENV=dev for one on AWS
+	@$(TOOLCHAIN) up --env $(ENV)
 
 preview: .venv/ready ## show what `make up` would change; ENV=prod for the plan of another environment
 	@$(TOOLCHAIN) preview --env $(ENV)
 
+rehearse: .venv/ready ## try ENV=dev, staging or prod without an account: real Pulumi, Kubernetes and Karpenter, simulated AWS
+	@$(TOOLCHAIN) rehearse --env $(ENV)
+
+policy: build/policy/ready ## make the policy pack's own environment, for `pulumi preview --policy-pack infra/policy`
+
 outputs: .venv/ready ## print the stack's outputs as JSON
 	@$(TOOLCHAIN) outputs
 
-destroy: .venv/ready ## take the stack out of the cluster
-	@$(TOOLCHAIN) destroy
+demo: .venv/ready ## the whole loop on the local stack, in at most 12 minutes: drift, alert, retraining, gate, swap, recovery
+	@PYTHONPATH=services $(TOOLCHAIN) demo
+
+retrain: .venv/ready ## retrain a model of the local stack now: MODEL=car-loan
+	@$(TOOLCHAIN) retrain --model $(MODEL)
+
+validate-model: .venv/ready ## judge a changed recipe on the shipped data: MODEL=car-loan, against BASE=HEAD
+	@PYTHONPATH=services $(TOOLCHAIN) validate-model --model $(MODEL) --base $(BASE)
+
+destroy: .venv/ready ## take the stack away; ENV=prod asks for CONFIRM=prod
+	@$(TOOLCHAIN) destroy --env $(ENV)
 
 clean: .venv/ready ## take the embedded cluster away, with its data
 	@$(TOOLCHAIN) clean
@@ -41,6 +58,20 @@ doctor: .venv/ready ## show each tool and how it is had
 tools: .venv/ready ## get every tool that is missing
 	@$(TOOLCHAIN) tools
 
+bootstrap-state: .venv/ready ## make a bucket for the state of ENV=dev and a key for its secrets, in its account; DRY_RUN=1 only shows
+	@$(TOOLCHAIN) bootstrap-state --env $(ENV) $(if $(DRY_RUN),--dry-run)
+
+stack: .venv/ready ## make the stack of ENV=dev where PULUMI_BACKEND_URL says, its secrets by PULUMI_SECRETS_PROVIDER
+	@$(TOOLCHAIN) stack --env $(ENV)
+
+init-fork: .venv/ready ## give a fork its name: NAME=... ORG=...; DRY_RUN=1 lists what would change
+	@$(TOOLCHAIN) init-fork --name '$(NAME)' --org '$(ORG)' $(if $(DRY_RUN),--dry-run)
+	$(if $(DRY_RUN),,@$(MAKE) --no-print-directory snapshots)
+
+merge-upstream: ## merge the blueprint's UPSTREAM=upstream/main into a fork; in a fork's own files its own lines stay
+	git -c merge.fork.driver='git merge-file -q --ours %A %O %B' merge --no-edit $(UPSTREAM)
+	@echo "merged; next: read the upgrade notes in CHANGELOG.md, then make snapshots docs test"
+
 test: lint test-unit test-engine test-e2e ## everything, fastest first
 
 test-unit: .venv/ready ## the inner loop
@@ -55,14 +86,33 @@ test-e2e: tools ## the whole stack on an embedded cluster of its own
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy infra toolchain services tests
+	.venv/bin/mypy infra monitoring toolchain services benchmarks tests
+
+docs: .venv/ready ## write docs/reference/ from the code
+	PYTHONPATH=services .venv/bin/python -m toolchain.reference.pages
+
+site: .venv/ready ## build the documentation's site into build/site; a broken link fails it
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+snapshots: .venv/ready ## write tests/infra/snapshots/ from the code: every environment in full
+	UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/infra/test_snapshot.py -q
 
 lock: .venv/ready ## pin what the .in files ask for
 	.venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml
-	for service in scoring retraining; do .venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 --generate-hashes -c requirements-dev.lock services/$$service/requirements.in -o services/$$service/requirements.lock; done
+	for service in drift scoring retraining; do .venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 --generate-hashes -c requirements-dev.lock services/$$service/requirements.in -o services/$$service/requirements.lock; done
+	for lock in benchmarks/serving/requirements/*.in; do .venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 $$lock -o $${lock%.in}.txt; done
+
+bench-serving: .venv/ready ## measure scoring beside other servers (ONLY=fastapi,scoring_log_off SECONDS=5 ROUNDS=1 for a part of it)
+	@.venv/bin/python -m benchmarks.serving $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
+
+# The policy SDK wants other packages than the program's SDK: infra/policy/__init__.py.
+build/policy/ready: .venv/ready infra/policy/requirements.txt
+	.venv/bin/uv venv -q --clear build/policy
+	.venv/bin/uv pip install -q --python build/policy/bin/python -r infra/policy/requirements.txt
+	@touch $@
 
 # Debian parts venv from Python; the one package that may be missing is named or, for root, installed.
 .venv/ready: requirements.txt requirements-dev.lock pyproject.toml

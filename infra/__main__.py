@@ -1,16 +1,27 @@
 """The stack, in the order in which it is deployed: configuration, platform, monitoring, workloads."""
 
+import gc
+
 import pulumi
 
 from infra import config
-from infra.monitoring import Monitoring, MonitoringArgs
+from infra.images import require_builder
+from infra.monitoring.monitoring import Monitoring, MonitoringArgs
 from infra.namespaces import WORKLOADS, restricted_namespace
 from infra.outputs import StackOutputs
 from infra.platforms import create_platform
 from infra.workloads.bootstrap import BootstrapJob, BootstrapJobArgs
+from infra.workloads.drift import Drift, DriftArgs
+from infra.workloads.retraining import Retraining, RetrainingArgs
+from infra.workloads.retraining_job import SETTLE_MARGIN_SECONDS, RetrainingJob, RetrainingJobArgs
 from infra.workloads.scoring import Scoring, ScoringArgs
 
+# What imports made, a million objects, is never garbage: looking at it again and again took a tenth of a preview.
+gc.freeze()
+
 stack = config.read()
+if not pulumi.runtime.is_dry_run():
+    require_builder()
 
 platform = create_platform(stack)
 in_cluster = pulumi.ResourceOptions(providers=[platform.kubernetes])
@@ -18,7 +29,28 @@ in_cluster = pulumi.ResourceOptions(providers=[platform.kubernetes])
 namespace = restricted_namespace(WORKLOADS, pulumi.ResourceOptions(provider=platform.kubernetes))
 
 monitoring = Monitoring(
-    "monitoring", MonitoringArgs(platform=platform, watched=[namespace], config=stack.monitoring), in_cluster
+    "monitoring",
+    MonitoringArgs(
+        platform=platform,
+        watched=[namespace],
+        environment=pulumi.get_stack(),
+        config=stack.monitoring,
+        remote_write=stack.remote_write,
+        receivers=stack.alert_receivers,
+        retraining_triggers=stack.retraining.alerts,
+    ),
+    in_cluster,
+)
+
+retraining = Retraining(
+    "retraining",
+    RetrainingArgs(
+        platform=platform,
+        namespace=namespace.metadata.name,
+        config=stack.retraining,
+        token=monitoring.retraining_token,
+    ),
+    in_cluster,
 )
 
 scoring = {}
@@ -30,6 +62,7 @@ for model in stack.models:
             namespace=namespace.metadata.name,
             model=model,
             resources=stack.training.resources,
+            node_pool=stack.training.node_pool,
         ),
         in_cluster,
     )
@@ -45,8 +78,39 @@ for model in stack.models:
         in_cluster,
     )
 
+    RetrainingJob(
+        f"retraining-{model.name}",
+        RetrainingJobArgs(
+            platform=platform,
+            namespace=namespace.metadata.name,
+            model=model,
+            training=stack.training,
+            config=stack.retraining,
+            settle_seconds=stack.scoring.prediction_log.flush_seconds + SETTLE_MARGIN_SECONDS,
+            receiver=retraining,
+        ),
+        in_cluster,
+    )
+
+drift = None
+if stack.drift.enabled:
+    drift = Drift(
+        "drift",
+        DriftArgs(
+            platform=platform,
+            namespace=namespace.metadata.name,
+            models=stack.models,
+            config=stack.drift,
+            log=stack.scoring.prediction_log,
+        ),
+        in_cluster,
+    )
+
 StackOutputs(
     scoring_urls={name: service.url for name, service in scoring.items()},
-    prometheus_url=monitoring.prometheus.url,
+    retraining_url=retraining.url,
+    monitoring_urls=monitoring.urls,
+    drift_url=drift.url if drift else None,
+    grafana_admin_password=monitoring.grafana.admin_password if monitoring.grafana else None,
     platform=platform.outputs,
 ).export()

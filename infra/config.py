@@ -68,12 +68,28 @@ def _secret_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-ImageReference = Annotated[str, AfterValidator(_image_reference)]
+def _secret_url(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().startswith("https://"):
+        message = "must begin with https://"
+        raise ValueError(message)
+    return secret
+
+
+ImageReference = Annotated[
+    str, AfterValidator(_image_reference), Field(description="where the image is had, by tag or digest")
+]
 Registry = Annotated[str, AfterValidator(_registry), Field(description="where built images are pushed to")]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+MailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="a mail address")]
 ModelName = Annotated[str, AfterValidator(_model_name), Field(description="as in its URL and its registry folder")]
 Millicores = Annotated[int, Field(ge=10, le=64_000, description="thousandths of a core, 10 to 64000")]
 Mebibytes = Annotated[int, Field(ge=16, le=524_288, description="MiB, 16 to 524288")]
 DiskSize = Annotated[int, Field(ge=1, le=16_384, description="GiB, 1 to 16384; another size replaces disk and data")]
+NodePoolName = Annotated[
+    str | None, Field(description="one of `aws.node_pools.extra` to run on; unset: the usual nodes")
+]
+ContinuousMethod = Literal["jensen_shannon", "kolmogorov_smirnov", "wasserstein", "hellinger"]
+CategoricalMethod = Literal["jensen_shannon", "chi2", "l_infinity", "hellinger"]
 OptionalSecretKey = Annotated[
     Annotated[SecretStr, AfterValidator(_secret_key)] | None,
     Field(description="what clients of the local object store sign their requests with"),
@@ -124,6 +140,15 @@ class TrainingResources(Resources):
     memory_limit_mib: Mebibytes = 1536
 
 
+class DriftResources(Resources):
+    """The service, and beside it the one evaluation that runs at a time, whose libraries alone take 300 MiB."""
+
+    cpu_request_millicores: Millicores = 50
+    cpu_limit_millicores: Millicores = 1000
+    memory_request_mib: Mebibytes = 384
+    memory_limit_mib: Mebibytes = 2048
+
+
 class PrometheusResources(Resources):
     """Prometheus with a few thousand series; its memory grows with their number."""
 
@@ -154,17 +179,141 @@ def _distinct(models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
 Models = Annotated[tuple[ModelConfig, ...], AfterValidator(_distinct), Field(description="what to train and serve")]
 
 
+class PredictionLogConfig(Section):
+    """What becomes of predictions once they are answered."""
+
+    durability: Annotated[
+        Literal["off", "async", "sync"],
+        Field(description="predictions are not kept; kept behind the answer; or on the pod's disk before the answer"),
+    ] = "async"
+    sample_rate: Annotated[float, Field(ge=0, le=1, description="share of the predictions that are kept")] = 1.0
+    flush_seconds: Annotated[
+        int, Field(ge=1, le=3600, description="longest time from a prediction to the object store, 1 to 3600")
+    ] = 30
+    disk_size_mib: Annotated[
+        int, Field(ge=16, le=65_536, description="MiB that a pod keeps while the object store is away, 16 to 65536")
+    ] = 512
+
+
 class ScoringConfig(Section):
     """How models are served."""
 
-    replicas: Annotated[int, Field(ge=1, le=100, description="pods for each model, 1 to 100")] = 2
+    min_replicas: Annotated[int, Field(ge=1, le=100, description="pods that each model always has, 1 to 100")] = 2
+    max_replicas: Annotated[int, Field(ge=1, le=1000, description="most pods of each model, 1 to 1000")] = 6
+    target_cpu_percent: Annotated[
+        int, Field(ge=10, le=95, description="of its CPU limit that a pod uses before there is another, 10 to 95")
+    ] = 60
+    prediction_log: PredictionLogConfig = PredictionLogConfig()
+    node_pool: NodePoolName = None
     resources: ScoringResources = ScoringResources()
+
+    @model_validator(mode="after")
+    def _room_to_scale(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            message = f"min_replicas, {self.min_replicas}, must not be above max_replicas, {self.max_replicas}"
+            raise ValueError(message)
+        return self
 
 
 class TrainingConfig(Section):
-    """How a model's first version is trained."""
+    """Where a model's first version and its challengers are trained."""
 
+    device_type: Annotated[
+        Literal["cpu", "gpu", "cuda"],
+        Field(
+            description="what trains challengers: the CPU, a GPU through OpenCL, or through CUDA where the image's "
+            "LightGBM has it"
+        ),
+    ] = "cpu"
+    node_pool: NodePoolName = None
     resources: TrainingResources = TrainingResources()
+
+
+class Bounds(Section):
+    """Between what values a measure is no alert; without a number it has no bound on that side."""
+
+    lower: Annotated[float | None, Field(description="a value below is an alert")] = None
+    upper: Annotated[float | None, Field(description="a value above is an alert")] = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            message = f"lower, {self.lower}, must not be above upper, {self.upper}"
+            raise ValueError(message)
+        return self
+
+
+class DriftConfig(Section):
+    """How models are watched for drift, in what they are asked and in how well they answer."""
+
+    enabled: Annotated[bool, Field(description="whether the service runs; it needs the prediction log")] = True
+    interval_seconds: Annotated[
+        int, Field(ge=10, le=3600, description="from one evaluation to the next, 10 to 3600; alerts expect one an hour")
+    ] = 300
+    chunk_rows: Annotated[
+        int, Field(ge=100, le=1_000_000, description="predictions in a chunk; at most a tenth of the reference's rows")
+    ] = 5000
+    chunk_hours: Annotated[
+        int | None, Field(ge=1, le=8760, description="unset; or chunks of so many hours instead, 1 to 8760")
+    ] = None
+    label_horizon_days: Annotated[int, Field(ge=1, le=3650, description="days that labels are waited for")] = 30
+    continuous_method: Annotated[ContinuousMethod, Field(description="univariate drift of numbers")] = "jensen_shannon"
+    categorical_method: Annotated[CategoricalMethod, Field(description="univariate drift of categories")] = (
+        "jensen_shannon"
+    )
+    column_methods: Annotated[
+        dict[str, ContinuousMethod | CategoricalMethod], Field(description="another method, by the column's name")
+    ] = Field(default={})
+    domain_classifier: Annotated[
+        bool, Field(description="whether a classifier is trained for each chunk, to tell it from the reference; slow")
+    ] = False
+    thresholds: Annotated[
+        dict[str, Bounds],
+        Field(description="constant ones, by method or metric; the others come from the reference"),
+    ] = Field(default={})
+    node_pool: NodePoolName = None
+    resources: DriftResources = DriftResources()
+
+
+class ReceiverResources(Resources):
+    """The receiver: it decides and asks the API server, some times a minute at most."""
+
+    cpu_request_millicores: Millicores = 20
+    cpu_limit_millicores: Millicores = 500
+    memory_request_mib: Mebibytes = 128
+    memory_limit_mib: Mebibytes = 256
+
+
+AlertName = Annotated[str, Field(pattern=r"^[A-Za-z]+$", description="an alert's name")]
+
+
+class RetrainingConfig(Section):
+    """When models are retrained, on what, and whether a better one is promoted. Where it runs is `training`'s."""
+
+    mode: Annotated[
+        Literal["enforce", "dry_run"],
+        Field(description="a challenger that passes every gate is promoted; or everything but that is done"),
+    ] = "enforce"
+    alerts: Annotated[tuple[AlertName, ...], Field(description="alerts that start a retraining")] = (
+        "FeatureDriftDetected",
+        "EstimatedPerformanceLow",
+        "RealizedPerformanceLow",
+    )
+    schedule: Annotated[
+        str,
+        Field(
+            pattern=r"^(off|[0-9*,/-]+( [0-9A-Za-z*,/-]+){4})$",
+            description="when models are retrained whatever alerts say, as cron has it and in UTC; or `off`",
+        ),
+    ] = "off"
+    cool_down_minutes: Annotated[
+        int, Field(ge=0, le=43_200, description="after a run, alerts and the schedule start none for so long")
+    ] = 360
+    window_days: Annotated[
+        int, Field(ge=1, le=3650, description="most days of labelled predictions that a challenger learns from")
+    ] = 30
+    deadline_minutes: Annotated[int, Field(ge=5, le=1440, description="for a run, with all its attempts")] = 120
+    resources: ReceiverResources = ReceiverResources()
 
 
 class MonitoringConfig(Section):
@@ -175,11 +324,70 @@ class MonitoringConfig(Section):
     resources: PrometheusResources = PrometheusResources()
 
 
+class RemoteWriteConfig(Section):
+    """A store that metrics are also written to, for longer than the stack keeps them."""
+
+    url: Annotated[str, Field(pattern=r"^https://\S+$", description="where it takes them, https")]
+    username: Annotated[str, Field(min_length=1, description="who writes")]
+    password: Annotated[SecretStr, Field(description="set with --secret")]
+
+
+class SlackReceiver(Section):
+    """A channel that hears of every alert."""
+
+    channel: Annotated[str, Field(pattern=r"^#\S+$", description="such as #alerts")]
+    webhook_url: Annotated[SecretUrl, Field(description="Slack's incoming webhook; set with --secret")]
+
+
+class MailReceiver(Section):
+    """An address that hears of every alert."""
+
+    to: MailAddress
+    sender: MailAddress
+    smarthost: Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$", description="host:port that takes mail, with TLS")]
+    username: Annotated[str, Field(min_length=1, description="who sends")]
+    password: Annotated[SecretStr, Field(description="set with --secret")]
+
+
+class PagerDutyReceiver(Section):
+    """Whoever is on call, for critical alerts."""
+
+    routing_key: Annotated[SecretStr, Field(description="of an Events API v2 integration; set with --secret")]
+
+
+class WebhookReceiver(Section):
+    """A program that hears of alerts, as Alertmanager's webhook sends them."""
+
+    url: Annotated[SecretUrl, Field(description="https; set with --secret")]
+
+
+class AlertReceivers(Section):
+    """Who hears of alerts; nobody but retraining when empty. One secret stored encrypted makes the section one."""
+
+    slack: SlackReceiver | None = None
+    mail: MailReceiver | None = None
+    pagerduty: PagerDutyReceiver | None = None
+    webhook: WebhookReceiver | None = None
+    watchdog: Annotated[
+        WebhookReceiver | None, Field(description="a dead man's switch, called every five minutes while alerting works")
+    ] = None
+
+
 class ThirdPartyImages(Section):
     """Other places to have the third-party images from, such as a mirror."""
 
+    alertmanager: ImageReference = THIRD_PARTY_IMAGES[ThirdPartyImage.ALERTMANAGER]
+    dcgm_exporter: ImageReference = THIRD_PARTY_IMAGES[ThirdPartyImage.DCGM_EXPORTER]
+    grafana: Annotated[
+        ImageReference | None,
+        Field(description="unset: none, because the embedded node has no way to get it; Grafana is left out"),
+    ] = None
     prometheus: ImageReference = THIRD_PARTY_IMAGES[ThirdPartyImage.PROMETHEUS]
     versitygw: ImageReference = THIRD_PARTY_IMAGES[ThirdPartyImage.VERSITYGW]
+
+    def reference(self, image: ThirdPartyImage) -> str:
+        """Where an image is had."""
+        return getattr(self, image) or THIRD_PARTY_IMAGES[image]
 
 
 class LocalConfig(Section):
@@ -191,7 +399,6 @@ class LocalConfig(Section):
         Literal["node_port", "cluster_ip"],
         Field(description="how Services are reached: fixed ports of every node, or from inside the cluster alone"),
     ] = "node_port"
-    images: ThirdPartyImages = ThirdPartyImages()
     base_image: Annotated[
         ImageReference | None,
         Field(description="what the services' images start from; unset: as their Dockerfiles say"),
@@ -205,11 +412,43 @@ class StackConfig(Section):
     platform: Annotated[Literal["local", "aws"], Field(description="what the stack runs on")]
     models: Models
     object_store_secret_key: OptionalSecretKey = None
+    images: ThirdPartyImages = ThirdPartyImages()
     local: LocalConfig = LocalConfig()
     aws: Annotated[AwsConfig | None, Field(description="account, region, network and cluster")] = None
     monitoring: MonitoringConfig = MonitoringConfig()
+    remote_write: Annotated[RemoteWriteConfig | None, Field(description="where metrics are also written to")] = None
+    alert_receivers: Annotated[AlertReceivers | None, Field(description="who hears of alerts")] = None
     scoring: ScoringConfig = ScoringConfig()
     training: TrainingConfig = TrainingConfig()
+    drift: DriftConfig = DriftConfig()
+    retraining: RetrainingConfig = RetrainingConfig()
+
+    @model_validator(mode="after")
+    def _gpus_exist(self) -> Self:
+        if self.training.device_type != "cpu" and self.aws is not None and not self.aws.node_pools.gpu.enabled:
+            message = f"training.device_type is {self.training.device_type}, which needs aws.node_pools.gpu.enabled"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _pools_exist(self) -> Self:
+        known = [] if self.aws is None else [pool.name for pool in self.aws.node_pools.extra]
+        for key, pool in (
+            ("scoring", self.scoring.node_pool),
+            ("training", self.training.node_pool),
+            ("drift", self.drift.node_pool),
+        ):
+            if pool is not None and pool not in known:
+                message = f"{key}.node_pool: no pool {pool}; aws.node_pools.extra has {', '.join(known) or 'none'}"
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _drift_has_a_log(self) -> Self:
+        if self.drift.enabled and self.scoring.prediction_log.durability == "off":
+            message = "drift.enabled: needs the predictions that scoring.prediction_log.durability `off` does not keep"
+            raise ValueError(message)
+        return self
 
 
 def parse(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> StackConfig:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PROJECT: Final = "realtime-ml"
-"""The Pulumi project: the namespace of the configuration, and what every object says it is part of."""
+"""The blueprint, by the same name in every fork: the configuration's namespace, and what every object is part of."""
 
 NAME_LIMIT: Final = 63
 """Characters in a DNS label (RFC 1123), which the name of a Service and the value of a label have to be."""
@@ -72,6 +72,6 @@ class App:
         }
 
 
-def cloud_tags(environment: str) -> dict[str, str]:
+def cloud_tags(project: str, environment: str) -> dict[str, str]:
     """What everything in a cloud account carries: costs are told apart by it, and left-overs found."""
-    return {"Project": PROJECT, "Environment": environment, "ManagedBy": "pulumi"}
+    return {"Project": project, "Environment": environment, "ManagedBy": "pulumi"}

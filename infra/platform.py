@@ -1,7 +1,7 @@
 """What a workload knows of where it runs; the `local` folder and its siblings say how each platform provides it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -17,6 +17,7 @@ class Service(StrEnum):
 
     SCORING = "scoring"
     RETRAINING = "retraining"
+    DRIFT = "drift"
 
 
 class Bucket(StrEnum):
@@ -43,6 +44,14 @@ class Audience(StrEnum):
     """Whoever runs the stack."""
 
 
+class MetricsSource(StrEnum):
+    """What exports metrics of the cluster itself, where the platform has it; the value is its job in Prometheus."""
+
+    KUBE_STATE_METRICS = "kube-state-metrics"
+    NODE_EXPORTER = "node-exporter"
+    DCGM_EXPORTER = "dcgm-exporter"
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentity:
     """Who a workload is to the platform, and what it may do there.
@@ -51,6 +60,7 @@ class WorkloadIdentity:
         namespace: where it runs.
         service_account: what it runs as; one for each workload, so that its permissions are its own.
         buckets: what it may do in which bucket; nothing in those that are not named.
+        folders: where it may write in a bucket that it may only read otherwise, such as `*/results`.
         app: what the objects made for it are labelled with.
     """
 
@@ -58,6 +68,7 @@ class WorkloadIdentity:
     service_account: str
     buckets: Mapping[Bucket, Access]
     app: App
+    folders: Mapping[Bucket, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +114,42 @@ class Endpoint:
     target_port: str
     audience: Audience
 
+    @property
+    def metadata(self) -> k8s.meta.v1.ObjectMetaArgsDict:
+        """Of the Service, and of whatever else leads to it."""
+        return {"name": self.name, "namespace": self.namespace, "labels": self.app.labels}
+
+    @property
+    def service_port(self) -> k8s.core.v1.ServicePortArgsDict:
+        """The one port of the Service."""
+        return {"name": "http", "port": self.port, "target_port": self.target_port}
+
+    @property
+    def cluster_url(self) -> pulumi.Output[str]:
+        """How pods reach it, whatever its exposure."""
+        return pulumi.Output.format("http://{0}.{1}.svc.cluster.local:{2}", self.name, self.namespace, self.port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsPods:
+    """Pods that export metrics and are not the stack's own.
+
+    Attributes:
+        namespace: where they run; Prometheus is let in to find them.
+        ready: what must exist before that namespace does.
+    """
+
+    namespace: pulumi.Input[str]
+    ready: tuple[pulumi.Resource, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Which nodes a pod goes to, as its specification says it."""
+
+    node_selector: Mapping[str, str]
+    tolerations: Sequence[k8s.core.v1.TolerationArgsDict]
+
 
 class Platform(Protocol):
     """Where the stack runs.
@@ -123,11 +170,21 @@ class Platform(Protocol):
     def outputs(self) -> Mapping[str, pulumi.Input[object]]:
         """Stack outputs that only this platform has; read once everything is made."""
 
+    @property
+    def metrics_sources(self) -> Mapping[MetricsSource, MetricsPods]:
+        """What exports metrics of the cluster itself."""
+
     def image(self, service: Service) -> pulumi.Output[str]:
         """A service's image, built from this checkout, by its digest."""
 
     def third_party_image(self, image: ThirdPartyImage) -> str:
         """Where an image that the stack does not build is had."""
+
+    def has_image(self, image: ThirdPartyImage) -> bool:
+        """Whether it can be had here at all; what needs it is left out otherwise."""
+
+    def placement(self, pool: str | None) -> Placement | None:
+        """The nodes of a pool; no pool, and no placement, are the usual ones."""
 
     def bucket_url(self, bucket: Bucket) -> pulumi.Output[str]:
         """A bucket, such as `s3://models`, as the services' settings take it."""

@@ -9,17 +9,20 @@ from pulumi_kubernetes.core.v1 import (
     PersistentVolumeClaimArgsDict,
     PersistentVolumeClaimSpecArgsDict,
     PodSecurityContextArgsDict,
+    PodSpecArgsDict,
     ProbeArgsDict,
     ResourceRequirementsArgsDict,
     SecurityContextArgsDict,
+    ServiceAccount,
     TopologySpreadConstraintArgsDict,
     VolumeArgsDict,
     VolumeMountArgsDict,
 )
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from infra.config import Resources
 from infra.naming import App
-from infra.platform import ObjectStoreAccess
+from infra.platform import ObjectStoreAccess, Placement
 
 RUN_AS: Final = 10001
 """User and group of every process; the images of this repository are made for it."""
@@ -45,6 +48,49 @@ SCRATCH_VOLUME: Final[VolumeArgsDict] = {"name": "scratch", "empty_dir": {"size_
 """The only place a service may write to: libraries want some temporary folder, none of them keeps anything in it."""
 
 SCRATCH_MOUNT: Final[VolumeMountArgsDict] = {"name": "scratch", "mount_path": "/tmp"}  # noqa: S108 (a path in the pod)
+
+
+def service_account(name: str, namespace: pulumi.Input[str], app: App, opts: pulumi.ResourceOptions) -> ServiceAccount:
+    """Who a pod is. Its token is mounted by the pods that ask for it alone."""
+    return ServiceAccount(
+        name,
+        metadata={"name": name, "namespace": namespace, "labels": app.labels},
+        automount_service_account_token=False,
+        opts=opts,
+    )
+
+
+def standard_pod(
+    spec: PodSpecArgsDict, account: pulumi.Input[str], *, asks_api_server: bool = False
+) -> PodSpecArgsDict:
+    """A pod's specification with what all of them have in common.
+
+    Args:
+        spec: what it has of its own.
+        account: the name of its service account.
+        asks_api_server: whether it gets a token to do so.
+    """
+    return {
+        **spec,
+        "service_account_name": account,
+        "automount_service_account_token": asks_api_server,
+        # Otherwise a Service named scoring-... would put SCORING_... variables among a service's settings.
+        "enable_service_links": False,
+        "security_context": POD_SECURITY,
+    }
+
+
+def scraped(app: App, port: int) -> ObjectMetaArgsDict:
+    """The metadata of a pod that Prometheus asks for metrics at `/metrics` of a port."""
+    return {
+        "labels": app.labels,
+        "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)},
+    }
+
+
+def rollout_timeouts(seconds: int) -> pulumi.CustomTimeouts:
+    """A minute more than a rollout may go without progress, so that Kubernetes is the one to say why it failed."""
+    return pulumi.CustomTimeouts(create=f"{seconds + 60}s", update=f"{seconds + 60}s")
 
 
 def resource_requirements(resources: Resources) -> ResourceRequirementsArgsDict:
@@ -90,6 +136,13 @@ def spread(app: App) -> list[TopologySpreadConstraintArgsDict]:
         }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
+
+
+def placed(spec: PodSpecArgsDict, placement: Placement | None) -> PodSpecArgsDict:
+    """A pod's specification with the nodes that it is to run on; none are the usual ones."""
+    if placement is None:
+        return spec
+    return {**spec, "node_selector": placement.node_selector, "tolerations": placement.tolerations}
 
 
 def disk(name: str, app: App, size_gib: int, storage_class: str | None) -> PersistentVolumeClaimArgsDict:

@@ -25,7 +25,7 @@ class Problem:
     """One property that cannot be as it is.
 
     Attributes:
-        path: the property as `pulumi config` names it, such as `realtime-ml:scoring.replicas`.
+        path: the property as `pulumi config` names it, such as `realtime-ml:scoring.min_replicas`.
         given: its value as JSON, or what stands for a value that is not there or not to be shown.
         allowed: what it may be, or what to do.
     """

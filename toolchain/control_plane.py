@@ -4,20 +4,18 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from types import MappingProxyType, TracebackType
+from typing import Self
 
 import httpx
 
 from toolchain import kubeconfig, pki
 from toolchain.errors import ToolchainError
 from toolchain.install import install
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE_IP = "10.96.0.1"
@@ -200,17 +198,40 @@ def controller_manager(program: Path, layout: Layout) -> list[str]:
     ]
 
 
+def scheduler(program: Path, layout: Layout) -> list[str]:
+    """The command line of the scheduler."""
+    own = layout.kubeconfig("scheduler")
+    return [
+        str(program),
+        "--bind-address=127.0.0.1",
+        f"--kubeconfig={own}",
+        f"--authentication-kubeconfig={own}",
+        f"--authorization-kubeconfig={own}",
+        "--leader-elect=false",
+        "--profiling=false",
+    ]
+
+
 class ControlPlane:
     """A real API server with its controllers and without a node, for as long as the context lasts.
 
     Needs no root. Ports are whichever are free on 127.0.0.1.
     """
 
-    def __init__(self, folder: Path, context: str = "control-plane") -> None:
-        """Prepare a control plane whose files lie in a folder; its kubeconfig has one context, of the given name."""
-        api_port, etcd_port, etcd_peer_port, self._manager_port = _free_ports(4)
+    def __init__(
+        self, folder: Path, context: str = "control-plane", flags: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        """Prepare a control plane.
+
+        Args:
+            folder: where its files lie.
+            context: name of its kubeconfig's one context.
+            flags: further arguments, by program.
+        """
+        api_port, etcd_port, etcd_peer_port, self._manager_port, self._scheduler_port = free_ports(5)
         self._layout = Layout(folder, "127.0.0.1", api_port, etcd_port, etcd_peer_port, "127.0.0.1")
         self._context = context
+        self._flags = flags
         self._running = ExitStack()
 
     @property
@@ -241,7 +262,7 @@ class ControlPlane:
         }
         try:
             for name, command in commands.items():
-                self._start(name, command)
+                self.run(name, [*command, *self._flags.get(name, ())])
                 if name == "kube-apiserver":
                     self._wait_until_ready()
         except BaseException:
@@ -255,10 +276,23 @@ class ControlPlane:
         """Stop the programs."""
         self._running.close()
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def run(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start a further program, which ends with the control plane; what it prints goes into `<name>.log`."""
         log = self._running.enter_context((self._layout.folder / f"{name}.log").open("wb"))
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            # Ctrl-C in a terminal reaches every process of the group; these end in order, when the context does.
+            process_group=0,
+        )
         self._running.callback(_stop, process)
+
+    def run_scheduler(self, program: Path) -> None:
+        """Start the scheduler, which a control plane without nodes does without."""
+        self.run("kube-scheduler", [*scheduler(program, self._layout), f"--secure-port={self._scheduler_port}"])
 
     def _wait_until_ready(self) -> None:
         context = ssl.create_default_context(cafile=self._layout.pki / "ca.crt")
@@ -290,7 +324,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nothing listens on at this moment."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -58,6 +58,7 @@ def build(module: GoModule, tools: Sequence[Tool]) -> None:
         run(title, command, log, env=_environment(), cwd=module.folder)
         for tool in tools:
             Path(built, _default_name(tool.path)).rename(Path(scratch, tool.name))
+        _place_data(title, go, module, target, log)
         receipt = target / "receipt.json"
         digests = json.loads(receipt.read_text(encoding="utf-8"))["sha256"] if receipt.exists() else {}
         for tool in tools:
@@ -67,6 +68,17 @@ def build(module: GoModule, tools: Sequence[Tool]) -> None:
         fresh.replace(receipt)
         for tool in tools:
             Path(scratch, tool.name).replace(target / tool.name)
+
+
+def _place_data(title: str, go: str, module: GoModule, target: Path, log: Path) -> None:
+    """Copy what comes with the module and is no program, before the tools are seen."""
+    if not module.data:
+        return
+    listed = run(
+        title, [go, "list", "-m", "-f", "{{.Dir}}", module.versioned_by], log, env=_environment(), cwd=module.folder
+    )
+    for part in module.data:
+        shutil.copytree(Path(listed.strip(), part), target / part, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
 def drop_build_cache() -> None:
@@ -81,7 +93,7 @@ def _default_name(package: str) -> str:
 
 
 def _key(module: GoModule) -> str:
-    digest = hashlib.sha256(" ".join([_link_flags(module), *module.tags]).encode())
+    digest = hashlib.sha256(" ".join([_link_flags(module), *module.tags, *module.data]).encode())
     for file in sorted(path for pattern in ("go.mod", "go.sum", "*.go") for path in module.folder.glob(pattern)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -65,6 +65,12 @@ def stack_images(tools: Mapping[str, Path]) -> tuple[Image, ...]:
             {"versitygw": tools["versitygw"]},
         ),
         Image(
+            "alertmanager",
+            "FROM scratch\nCOPY alertmanager /bin/alertmanager\nUSER 65534:65534\n"
+            'WORKDIR /alertmanager\nENTRYPOINT ["/bin/alertmanager"]\n',
+            {"alertmanager": tools["alertmanager"]},
+        ),
+        Image(
             "prometheus",
             "FROM scratch\nCOPY prometheus /bin/prometheus\nUSER 65534:65534\n"
             'WORKDIR /prometheus\nENTRYPOINT ["/bin/prometheus"]\n',

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -138,8 +139,9 @@ def bin_dir() -> Path:
     return cache_dir() / "bin"
 
 
+@cache
 def verify(path: Path) -> None:
-    """Compare a tool's file to the SHA-256 that was taken when it was made.
+    """Compare a tool's file to the SHA-256 that was taken when it was made; once in a process.
 
     Raises:
         ToolchainError: it differs; the file is moved aside so that the next run makes it again.

@@ -23,6 +23,7 @@ from toolchain.progress import console, step
 from toolchain.tools import MODULES, TOOLS
 
 _SECRET_KEY = "realtime-ml:object_store_secret_key"  # noqa: S105 - the name of a key, not its value
+_IMAGES = "realtime-ml:images"
 _SAMPLE_REQUEST = REPOSITORY / "models" / "car_loan" / "sample_request.json"
 
 
@@ -60,6 +61,8 @@ def target(*, start: bool) -> Target:
 
 def up(chosen: Target) -> None:
     """Run `pulumi up`, then ask the model for a prediction and show where to look next."""
+    if chosen.embedded is not None:
+        forwards.stop(chosen.folder)  # left from when the same cluster was used through its context
     with step("pulumi up", 120, shows_itself=True):
         _pulumi(chosen, "up", "--yes", "--skip-preview", "--refresh")
     answers = outputs(chosen)
@@ -78,7 +81,8 @@ def up(chosen: Target) -> None:
     console.print(
         "\nask it yourself:\n"
         f"  curl -s {url} -H 'content-type: application/json' -d @{_SAMPLE_REQUEST.relative_to(REPOSITORY)}\n"
-        f"where to look next:\n  metrics    {answers['prometheus_url']}\n  objects    {answers['object_store_url']}\n"
+        f"where to look next:\n  metrics    {answers['prometheus_url']}\n"
+        f"  alerts     {answers['alertmanager_url']}\n  objects    {answers['object_store_url']}\n"
         f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n"
         "  outputs    make outputs\n  take away  make destroy, make clean"
     )
@@ -98,11 +102,11 @@ def destroy(chosen: Target) -> None:
 
 def clean(chosen: Target) -> None:
     """Take away the stack, its state, and the embedded cluster with its data; another cluster stays."""
-    forwards.stop(chosen.folder)
     if chosen.embedded is None:
         destroy(chosen)
         console.print(f"the cluster of context {chosen.name} is not ours and stays; the stack is out of it")
     else:
+        forwards.stop(chosen.folder)
         node.clean(chosen.embedded)
     shutil.rmtree(chosen.folder, ignore_errors=True)
 
@@ -124,7 +128,6 @@ def outputs(chosen: Target) -> dict[str, object]:
 def _addresses(chosen: Target, answers: str) -> dict[str, str]:
     """What the cluster calls its addresses, and what leads there from this machine."""
     if chosen.embedded is not None:
-        forwards.stop(chosen.folder)  # left from when the same cluster was used through its context
         return {
             f"http://127.0.0.1:{inside}": f"http://127.0.0.1:{outside}"
             for outside, inside in chosen.embedded.relays.values()
@@ -140,16 +143,17 @@ def _embedded(*, start: bool) -> Target:
         "registry": settings.registry,
         "exposure": "node_port",  # the node's relays lead there
     }
+    configuration: dict[str, object] = {"realtime-ml:local": local}
     if start:
         node.check(settings)
         _get_everything()
         node.up(settings)
         base = images.provide_base(settings.registry)
         local["base_image"] = base
-        local["images"] = images.provide(
-            settings.registry, images.stack_images(install(["prometheus", "versitygw"])), base
+        configuration[_IMAGES] = images.provide(
+            settings.registry, images.stack_images(install(["alertmanager", "prometheus", "versitygw"])), base
         )
-    return Target(settings.name, settings.kubeconfig, {"realtime-ml:local": local}, settings)
+    return Target(settings.name, settings.kubeconfig, configuration, settings)
 
 
 def _folder(name: str) -> Path:
@@ -159,10 +163,11 @@ def _folder(name: str) -> Path:
 
 def _get_everything() -> None:
     """Whatever has to be downloaded or built; the base image needs the network while Go needs the processors."""
-    install(tool.name for tool in TOOLS.values() if tool.source not in MODULES)
+    wanted = [tool for tool in TOOLS.values() if tool.for_up]
+    install(tool.name for tool in wanted if tool.source not in MODULES)
     with ThreadPoolExecutor(1) as pool:
         base = pool.submit(images.base_file_system)
-        install()
+        install(tool.name for tool in wanted)
         base.result()
 
 
@@ -219,20 +224,15 @@ def _pulumi(chosen: Target, *arguments: str, capture: bool = False) -> str:
 
 def _config_file(chosen: Target) -> Path:
     """The stack's configuration: Pulumi.local.yaml, what follows from the cluster, and the secrets made for it."""
-    path = chosen.folder / "Pulumi.local.yaml"
-    kept = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    document = yaml.safe_load((REPOSITORY / "Pulumi.local.yaml").read_text(encoding="utf-8"))
+    known = pulumi_cli.kept_config(chosen.folder, "local").get("config", {})
+    document = pulumi_cli.read_config("local")
     config = document.setdefault("config", {})
     for key, value in chosen.settings.items():
-        known = kept.get("config", {}).get(key, {})
-        config[key] = {**known, **value, **config.get(key, {})} if isinstance(value, dict) else value
-    if _SECRET_KEY in kept.get("config", {}):
-        config[_SECRET_KEY] = kept["config"][_SECRET_KEY]
-    if "encryptionsalt" in kept:
-        document["encryptionsalt"] = kept["encryptionsalt"]
-    if document != kept:
-        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    return path
+        before = known.get(key, {})
+        config[key] = {**before, **value, **config.get(key, {})} if isinstance(value, dict) else value
+    # Made for this cluster by an earlier run, and as good when it is used through its context.
+    config |= {key: known[key] for key in (_SECRET_KEY, _IMAGES) if key in known and key not in config}
+    return pulumi_cli.write_config(chosen.folder, "local", document)
 
 
 def _ensure_secret(folder: Path, config: Path, environment: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ class Tool:
         accepts: versions of it that are used when found on PATH; none: always our own, because nobody else pins it.
         version_command: arguments that make it print its version.
         path: Go package to build, or the file inside the Debian package.
+        for_up: whether `make up` needs it; what does not is for rehearsals and tests.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Tool:
     path: str
     accepts: SpecifierSet | None = None
     version_command: tuple[str, ...] = ("--version",)
+    for_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class GoModule:
         version_variables: Go variables that are set to the version at link time.
         link: further `-X` settings.
         tags: build tags.
+        data: folders of the module that `versioned_by` names, to be put beside its tools under the same path.
     """
 
     name: str
@@ -47,6 +50,7 @@ class GoModule:
     version_variables: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -98,7 +102,13 @@ MODULES = {
             ("github.com/distribution/distribution/v3/version.version",),
         ),
         GoModule("prometheus", "github.com/prometheus/prometheus", 370, tags=("remove_all_sd", "enable_kubernetes_sd")),
+        # Later modules lack its pages, and do not build without them.
+        GoModule("alertmanager", "github.com/prometheus/alertmanager", 120),
         GoModule("pause", "", 5),
+        GoModule("actionlint", "github.com/rhysd/actionlint", 10),
+        # Karpenter with its provider of simulated nodes; the definitions of its kinds come with the module.
+        GoModule("karpenter", "sigs.k8s.io/karpenter", 100, data=("pkg/apis/crds", "kwok/apis/crds")),
+        GoModule("kwok", "sigs.k8s.io/kwok", 100, data=("kustomize/stage",)),
     )
 }
 
@@ -142,8 +152,15 @@ TOOLS = {
         # The CNI plugins; containerd is given the folder that they share.
         Tool("bridge", "containernetworking-plugins", "usr/lib/cni/bridge"),
         Tool("debootstrap", "debootstrap", "usr/sbin/debootstrap", SpecifierSet(">=1")),
+        # Loads the servers of benchmarks/serving.
+        Tool("wrk", "wrk", "usr/bin/wrk", SpecifierSet(">=4.1,<5"), ("-v",)),
         # Debian's Prometheus is built without the discovery of Kubernetes pods.
         Tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
+        Tool("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
+        Tool("amtool", "alertmanager", "github.com/prometheus/alertmanager/cmd/amtool"),
         Tool("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
+        Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", for_up=False),
+        Tool("karpenter", "karpenter", "sigs.k8s.io/karpenter/kwok", for_up=False),
+        Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", for_up=False),
     )
 }

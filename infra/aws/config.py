@@ -291,6 +291,13 @@ class AwsConfig(Section):
     account_id: Annotated[
         str, Field(pattern=r"^[0-9]{12}$", description="twelve digits, quoted; credentials of any other are refused")
     ]
+    images_from: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9-]+$",
+            description="registry/name of the environment whose images are copied, by digest; unset: built here",
+        ),
+    ] = None
     protect: Annotated[bool, Field(description="Pulumi refuses to delete what holds data or serves")] = False
     network: NetworkConfig
     cluster: ClusterConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -17,6 +17,10 @@ _HTTPS: Final = 443
 _HEALTH_PATH: Final = "/ready"
 _DEREGISTRATION_SECONDS: Final = 5
 """A pod that drains serves eight seconds more (infra/workloads/scoring.py): by then nothing new is sent to it."""
+
+if TYPE_CHECKING:
+    # Evaluated, it would load a part of the SDK that only a public endpoint needs.
+    from pulumi_kubernetes.networking.v1.outputs import IngressLoadBalancerStatus as _IngressLoadBalancer
 
 
 @dataclass(kw_only=True)
@@ -76,9 +80,7 @@ class Exposure:
         if endpoint.audience is Audience.OPERATORS:
             # No way in from outside: operators come through the API server, `kubectl port-forward`.
             self._service(endpoint, opts)
-            return pulumi.Output.format(
-                "http://{0}.{1}.svc.cluster.local:{2}", endpoint.name, endpoint.namespace, endpoint.port
-            )
+            return endpoint.cluster_url
         if self.config.public:
             service = self._service(endpoint, opts)
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[service, *public_class]))
@@ -88,8 +90,8 @@ class Exposure:
     def _service(self, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
         return k8s.core.v1.Service(
             endpoint.name,
-            metadata={"name": endpoint.name, "namespace": endpoint.namespace, "labels": endpoint.app.labels},
-            spec={"type": "ClusterIP", "selector": endpoint.app.selector, "ports": [_port(endpoint)]},
+            metadata=endpoint.metadata,
+            spec={"type": "ClusterIP", "selector": endpoint.app.selector, "ports": [endpoint.service_port]},
             opts=opts,
         )
 
@@ -98,13 +100,11 @@ class Exposure:
         service = k8s.core.v1.Service(
             endpoint.name,
             metadata={
-                "name": endpoint.name,
-                "namespace": endpoint.namespace,
-                "labels": endpoint.app.labels,
+                **endpoint.metadata,
                 "annotations": {
                     f"{prefix}-scheme": "internal",
                     f"{prefix}-nlb-target-type": "ip",
-                    f"{prefix}-healthcheck-protocol": "http",
+                    f"{prefix}-healthcheck-protocol": "HTTP",
                     f"{prefix}-healthcheck-path": _HEALTH_PATH,
                     f"{prefix}-healthcheck-interval": "5",
                     f"{prefix}-healthcheck-timeout": "2",
@@ -121,7 +121,7 @@ class Exposure:
                 # Pods are targets themselves: no port of a node is opened.
                 "allocate_load_balancer_node_ports": False,
                 "selector": endpoint.app.selector,
-                "ports": [_port(endpoint)],
+                "ports": [endpoint.service_port],
             },
             opts=opts,
         )
@@ -134,9 +134,7 @@ class Exposure:
         ingress = k8s.networking.v1.Ingress(
             endpoint.name,
             metadata={
-                "name": endpoint.name,
-                "namespace": endpoint.namespace,
-                "labels": endpoint.app.labels,
+                **endpoint.metadata,
                 "annotations": {
                     f"{prefix}/target-type": "ip",
                     # No plain HTTP, not even to redirect: a client's first request would carry its data in the open.
@@ -179,16 +177,12 @@ class Exposure:
         return pulumi.Output.from_input(f"https://{host}")
 
 
-def _port(endpoint: Endpoint) -> k8s.core.v1.ServicePortArgsDict:
-    return {"name": "http", "port": endpoint.port, "target_port": endpoint.target_port}
-
-
 def _joined(tags: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in tags.items())
 
 
 def _first_host(
-    load_balancer: k8s.core.v1.outputs.LoadBalancerStatus | k8s.networking.v1.outputs.IngressLoadBalancerStatus | None,
+    load_balancer: "k8s.core.v1.outputs.LoadBalancerStatus | _IngressLoadBalancer | None",
 ) -> str:
     """Pulumi waits for the load balancer, so there is one; without it the answer says so instead of failing."""
     hosts = [entry.hostname for entry in (load_balancer and load_balancer.ingress) or () if entry.hostname]

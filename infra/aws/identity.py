@@ -58,7 +58,10 @@ class WorkloadRole(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        document = bucket_access({bucket_arn(args.config, bucket): do for bucket, do in identity.buckets.items()})
+        document = bucket_access(
+            {bucket_arn(args.config, bucket): do for bucket, do in identity.buckets.items()},
+            {bucket_arn(args.config, bucket): folder for bucket, folder in identity.folders.items()},
+        )
         policy = iam.RolePolicy(name, role=role.name, policy=text(document), opts=child)
         association = eks.PodIdentityAssociation(
             name,

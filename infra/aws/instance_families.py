@@ -21,9 +21,13 @@ class InstanceFamily:
 
 
 _GRAVITON: Final = ("c6g", "c7g", "c8g", "m6g", "m7g", "m8g", "r6g", "r7g", "r8g")
-_X86: Final = ("c6a", "c6i", "c7a", "c7i", "m6a", "m6i", "m7a", "m7i", "r6a", "r6i", "r7a", "r7i")
+_X86: Final = (
+    *("c6a", "c6i", "c7a", "c7i", "c8a", "c8i"),
+    *("m6a", "m6i", "m7a", "m7i", "m8a", "m8i"),
+    *("r6a", "r6i", "r7a", "r7i", "r8a", "r8i"),
+)
 _NVIDIA_ARM: Final = ("g5g",)
-_NVIDIA_X86: Final = ("g4dn", "g5", "g6", "g6e", "p4d", "p5")
+_NVIDIA_X86: Final = ("g4dn", "g5", "g6", "g6e", "g7e", "gr6", "p4d", "p4de", "p5", "p5e", "p5en")
 
 INSTANCE_FAMILIES: Final[dict[str, InstanceFamily]] = {
     **{name: InstanceFamily(architecture="arm64") for name in _GRAVITON},

@@ -64,26 +64,23 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpc_id": self.vpc_id})
 
     def _zone(self, vpc: ec2.Vpc, zone: ZoneSubnets) -> _Zone:
-        public = ec2.Subnet(
-            f"public-{zone.zone}",
+        return _Zone(
+            zone.zone,
+            public=self._subnet(vpc, f"public-{zone.zone}", zone.zone, zone.public, "elb"),
+            private=self._subnet(vpc, f"private-{zone.zone}", zone.zone, zone.private, "internal-elb"),
+        )
+
+    def _subnet(self, vpc: ec2.Vpc, name: str, zone: str, cidr: IPv4Network, role: str) -> ec2.Subnet:
+        return ec2.Subnet(
+            name,
             vpc_id=vpc.id,
-            availability_zone=zone.zone,
-            cidr_block=str(zone.public),
+            availability_zone=zone,
+            cidr_block=str(cidr),
             map_public_ip_on_launch=False,
             # How load balancers find their subnets.
-            tags={"Name": f"{self._name}-public-{zone.zone}", "kubernetes.io/role/elb": "1"},
+            tags={"Name": f"{self._name}-{name}", f"kubernetes.io/role/{role}": "1"},
             opts=self._child,
         )
-        private = ec2.Subnet(
-            f"private-{zone.zone}",
-            vpc_id=vpc.id,
-            availability_zone=zone.zone,
-            cidr_block=str(zone.private),
-            map_public_ip_on_launch=False,
-            tags={"Name": f"{self._name}-private-{zone.zone}", "kubernetes.io/role/internal-elb": "1"},
-            opts=self._child,
-        )
-        return _Zone(zone.zone, public, private)
 
     def _public_routes(self, vpc: ec2.Vpc, zones: Sequence[_Zone]) -> list[pulumi.Resource]:
         gateway = ec2.InternetGateway("internet", vpc_id=vpc.id, tags={"Name": self._name}, opts=self._child)

@@ -11,11 +11,13 @@ from infra.aws.cluster import Cluster
 from infra.aws.config import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig, architectures
 from infra.aws.instance_families import Architecture
 from infra.naming import PROJECT, App
+from infra.platform import Placement
 
 NODE_CLASS: Final = PROJECT
 """Not `default`: EKS owns a class of that name, which comes and goes with its built-in pools."""
 
 GPU_TAINT: Final = "nvidia.com/gpu"
+GPU_POOL: Final = "gpu"
 POOL_TAINT: Final = f"{PROJECT}/pool"
 
 _GPU_RESOURCE: Final = "nvidia.com/gpu"
@@ -62,7 +64,6 @@ class NodePool:
             "requirements": [
                 _requirement("karpenter.sh/capacity-type", self.capacity),
                 _requirement("kubernetes.io/arch", architectures(self.families)),
-                _requirement("kubernetes.io/os", ["linux"]),
                 _requirement("eks.amazonaws.com/instance-family", self.families),
             ],
             # A node's image is as old as the node: this is how patches get in.
@@ -126,7 +127,7 @@ def gpu_pools(config: GpuPoolConfig) -> list[NodePool]:
         return []
     return [
         NodePool(
-            name="gpu",
+            name=GPU_POOL,
             families=config.instance_families,
             capacity=["on-demand", "spot"] if config.spot else ["on-demand"],
             limits={_GPU_RESOURCE: str(config.gpu_limit)},
@@ -137,7 +138,7 @@ def gpu_pools(config: GpuPoolConfig) -> list[NodePool]:
             consolidate_after="5m",
             disruption_share="1",
             termination_grace="24h",
-            labels={POOL_TAINT: "gpu"},
+            labels={POOL_TAINT: GPU_POOL},
         )
     ]
 
@@ -148,9 +149,21 @@ def node_pools(config: NodePoolsConfig) -> list[NodePool]:
     return [*cpu_pools("cpu", config.cpu), *gpu_pools(config.gpu), *extra]
 
 
-def pool_architectures(config: NodePoolsConfig, *, gpu: bool) -> Sequence[Architecture]:
-    """What an image must run on: the CPU pool, and the GPU pool's nodes when its pods may go there."""
-    families = list(config.cpu.families)
+def pool_placement(name: str) -> Placement:
+    """What a pod says to run on an extra pool: that it wants to, and that its taint does not keep it out."""
+    taint: k8s.core.v1.TolerationArgsDict = {
+        "key": POOL_TAINT,
+        "operator": "Equal",
+        "value": name,
+        "effect": "NoSchedule",
+    }
+    return Placement(node_selector={POOL_TAINT: name}, tolerations=[taint])
+
+
+def pool_architectures(config: NodePoolsConfig, pool: str | None = None, *, gpu: bool) -> Sequence[Architecture]:
+    """What an image must run on: the nodes of its pods' pool, and the GPU pool's when its pods may go there."""
+    chosen = next((extra for extra in config.extra if extra.name == pool), config.cpu)
+    families = list(chosen.families)
     if gpu and config.gpu.enabled:
         families += config.gpu.instance_families
     return architectures(families)

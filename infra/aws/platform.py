@@ -12,18 +12,33 @@ from pulumi_aws import eks
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.cost import budget_alarm
 from infra.aws.exposure import Exposure
+from infra.aws.gpu import GpuMetrics, GpuMetricsArgs
 from infra.aws.identity import WorkloadRole, WorkloadRoleArgs
 from infra.aws.network import Network
-from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures
+from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures, pool_placement
 from infra.aws.registry import Repository, RepositoryArgs
 from infra.aws.storage import StorageBucket, StorageBucketArgs
 from infra.config import StackConfig
 from infra.naming import App, cloud_tags
-from infra.platform import Bucket, Endpoint, ObjectStoreAccess, Service, WorkloadIdentity
-from infra.versions import THIRD_PARTY_IMAGES, ThirdPartyImage
+from infra.platform import (
+    Bucket,
+    Endpoint,
+    MetricsPods,
+    MetricsSource,
+    ObjectStoreAccess,
+    Placement,
+    Service,
+    WorkloadIdentity,
+)
+from infra.versions import ThirdPartyImage
 
 STORAGE_CLASS: Final = "gp3"
 METRICS_SERVER: Final = "metrics-server"
+METRICS_ADDONS: Final[Mapping[MetricsSource, str]] = {
+    MetricsSource.KUBE_STATE_METRICS: "kube-state-metrics",
+    MetricsSource.NODE_EXPORTER: "prometheus-node-exporter",
+}
+"""EKS add-ons that export metrics of the cluster; each runs in a namespace of its own name."""
 
 
 class AwsPlatform(pulumi.ComponentResource):
@@ -38,6 +53,7 @@ class AwsPlatform(pulumi.ComponentResource):
 
     kubernetes: k8s.Provider
     storage_class: str | None = STORAGE_CLASS
+    metrics_sources: Mapping[MetricsSource, MetricsPods]
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes the network, the cluster, its nodes, the repositories and the buckets."""
@@ -45,7 +61,13 @@ class AwsPlatform(pulumi.ComponentResource):
             message = "aws: the AWS platform needs its section"
             raise ValueError(message)
         self._config = config.aws
-        self._tags = cloud_tags(config.aws.name)
+        self._third_party = config.images
+        self._pools = {
+            Service.SCORING: config.scoring.node_pool,
+            Service.RETRAINING: config.training.node_pool,
+            Service.DRIFT: config.drift.node_pool,
+        }
+        self._tags = cloud_tags(pulumi.get_project(), config.aws.name)
         super().__init__("realtime-ml:aws:Platform", name, None, opts)
         self._aws = self._account()
         in_account = pulumi.ResourceOptions(parent=self, providers=[self._aws])
@@ -55,7 +77,11 @@ class AwsPlatform(pulumi.ComponentResource):
         # Made after the nodes there may be, and so gone before them.
         self.kubernetes = self._cluster.connect("kubernetes", nodes.ready)
         self._disks()
-        self._metrics_server(nodes)
+        self._addon(METRICS_SERVER, nodes)
+        self.metrics_sources = {
+            source: MetricsPods(namespace=addon, ready=(self._addon(addon, nodes),))
+            for source, addon in METRICS_ADDONS.items()
+        } | self._gpu_metrics()
         self._builder = docker_build.Provider("docker-build", opts=pulumi.ResourceOptions(parent=self))
         self._repositories = {service: self._repository(service) for service in Service}
         self._buckets = {bucket: self._bucket(bucket) for bucket in Bucket}
@@ -80,9 +106,17 @@ class AwsPlatform(pulumi.ComponentResource):
         """The image of this checkout, for every architecture that its pods may meet."""
         return self._repositories[service].reference
 
+    def has_image(self, image: ThirdPartyImage) -> bool:  # noqa: ARG002 (the answer is the same for all)
+        """Whatever its makers publish."""
+        return True
+
     def third_party_image(self, image: ThirdPartyImage) -> str:
-        """The pinned image, from where its makers publish it."""
-        return THIRD_PARTY_IMAGES[image]
+        """The pinned image, or what the configuration has in its place."""
+        return self._third_party.reference(image)
+
+    def placement(self, pool: str | None) -> Placement | None:
+        """The nodes of an extra pool, whose taint keeps out all but those who name it."""
+        return None if pool is None else pool_placement(pool)
 
     def bucket_url(self, bucket: Bucket) -> pulumi.Output[str]:
         """The bucket by its name in S3."""
@@ -154,25 +188,40 @@ class AwsPlatform(pulumi.ComponentResource):
             opts=self._in_cluster(pulumi.ResourceOptions(parent=self)),
         )
 
-    def _metrics_server(self, nodes: NodePools) -> None:
-        eks.Addon(
-            METRICS_SERVER,
+    def _addon(self, name: str, nodes: NodePools) -> eks.Addon:
+        return eks.Addon(
+            name,
             cluster_name=self._cluster.name,
-            addon_name=METRICS_SERVER,
+            addon_name=name,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="OVERWRITE",
             # Its pods need a node to become healthy on.
             opts=pulumi.ResourceOptions(parent=self, provider=self._aws, depends_on=nodes.ready),
         )
 
+    def _gpu_metrics(self) -> dict[MetricsSource, MetricsPods]:
+        if not self._config.node_pools.gpu.enabled:
+            return {}
+        metrics = GpuMetrics(
+            "gpu-metrics",
+            GpuMetricsArgs(image=self.third_party_image(ThirdPartyImage.DCGM_EXPORTER)),
+            pulumi.ResourceOptions(parent=self, providers=[self.kubernetes]),
+        )
+        return {
+            MetricsSource.DCGM_EXPORTER: MetricsPods(
+                namespace=metrics.namespace.metadata.name, ready=(metrics.namespace,)
+            )
+        }
+
     def _repository(self, service: Service) -> Repository:
         gpu = service is Service.RETRAINING
+        pool = self._pools.get(service)
         return Repository(
             service,
             RepositoryArgs(
                 config=self._config,
                 service=service,
-                architectures=pool_architectures(self._config.node_pools, gpu=gpu),
+                architectures=pool_architectures(self._config.node_pools, pool, gpu=gpu),
             ),
             pulumi.ResourceOptions(parent=self, providers=[self._aws, self._builder]),
         )

@@ -47,20 +47,21 @@ def trust(service: str, *actions: str, account_id: str) -> Document:
     )
 
 
-def bucket_access(buckets: Mapping[str, Access]) -> Document:
-    """What a workload may do in buckets, by the bucket's ARN.
+def bucket_access(buckets: Mapping[str, Access], folders: Mapping[str, str] | None = None) -> Document:
+    """What a workload may do in buckets, and in which of their folders it may write as well, by the bucket's ARN.
 
     No right to delete: the registry only ever adds, and replaces a pointer whose old versions are kept.
     """
     statements = []
+    writing = ["s3:AbortMultipartUpload", "s3:PutObject"]
     for arn, access in sorted(buckets.items()):
-        objects = ["s3:GetObject"]
-        if access is Access.WRITE:
-            objects += ["s3:AbortMultipartUpload", "s3:PutObject"]
+        objects = ["s3:GetObject", *(writing if access is Access.WRITE else [])]
         statements += [
             {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]},
             {"Effect": "Allow", "Action": sorted(objects), "Resource": [f"{arn}/*"]},
         ]
+    for arn, folder in sorted((folders or {}).items()):
+        statements.append({"Effect": "Allow", "Action": writing, "Resource": [f"{arn}/{folder}/*"]})
     return _document(*statements)
 
 

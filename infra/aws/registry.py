@@ -83,12 +83,16 @@ class Repository(pulumi.ComponentResource):
         )
         ecr.LifecyclePolicy(name, repository=repository.name, policy=text(keep_images(_KEPT_IMAGES)), opts=child)
         self.url = repository.repository_url
+        tag = content_tag(_ROOT, args.architectures)
+        # A tag is its content's and never moves: what the other environment has under it was built from this checkout.
+        source = None if args.config.images_from is None else f"{args.config.images_from}/{args.service}:{tag}"
         image = ServiceImage(
             name,
             ServiceImageArgs(
                 service=args.service,
                 repository=repository.repository_url,
-                tag=content_tag(_ROOT, args.architectures),
+                tag=tag,
+                source=source,
                 platforms=[_PLATFORMS[architecture] for architecture in args.architectures],
             ),
             child,

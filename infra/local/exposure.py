@@ -27,20 +27,16 @@ class Exposure:
         self, endpoint: Endpoint, opts: pulumi.ResourceOptions
     ) -> tuple[k8s.core.v1.Service, pulumi.Output[str]]:
         """The Service of an endpoint, and its URL."""
-        port: k8s.core.v1.ServicePortArgsDict = {
-            "name": "http",
-            "port": endpoint.port,
-            "target_port": endpoint.target_port,
-        }
+        port = endpoint.service_port
         if self.kind == "node_port":
             number = node_port(endpoint.app, self.models)
             port["node_port"] = number
             url = pulumi.Output.from_input(f"http://127.0.0.1:{number}")
         else:
-            url = cluster_url(endpoint)
+            url = endpoint.cluster_url
         service = k8s.core.v1.Service(
             endpoint.name,
-            metadata={"name": endpoint.name, "namespace": endpoint.namespace, "labels": endpoint.app.labels},
+            metadata=endpoint.metadata,
             spec={
                 "type": "NodePort" if self.kind == "node_port" else "ClusterIP",
                 "selector": endpoint.app.selector,
@@ -49,10 +45,3 @@ class Exposure:
             opts=opts,
         )
         return service, url
-
-
-def cluster_url(endpoint: Endpoint) -> pulumi.Output[str]:
-    """The URL of an endpoint inside the cluster, whatever its exposure."""
-    return pulumi.Output.format(
-        "http://{0}.{1}.svc.cluster.local:{2}", endpoint.name, endpoint.namespace, endpoint.port
-    )

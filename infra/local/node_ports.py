@@ -5,7 +5,15 @@ from typing import Final
 
 from infra.naming import App
 
-_FIRST_PORT: Final = {"scoring": 30080, "prometheus": 30090, "object-store": 30900}
+FIRST_PORT: Final = {
+    "scoring": 30080,
+    "prometheus": 30090,
+    "alertmanager": 30093,
+    "grafana": 30094,
+    "drift": 30095,
+    "retraining": 30096,
+    "object-store": 30900,
+}
 """By the application's name. Scoring takes one port a model, up to the next application's."""
 
 
@@ -15,5 +23,5 @@ def node_port(app: App, models: Sequence[str]) -> int:
     Raises:
         KeyError: no port is kept for an application of this name.
     """
-    first = _FIRST_PORT[app.name]
+    first = FIRST_PORT[app.name]
     return first + models.index(app.instance) if app.name == "scoring" else first

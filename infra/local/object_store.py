@@ -8,10 +8,17 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeMountArgsDict
 
 from infra.config import Resources
-from infra.local.exposure import Exposure, cluster_url
+from infra.local.exposure import Exposure
 from infra.naming import App
 from infra.platform import Audience, Bucket, Endpoint, SecretValue
-from infra.pods import CONTAINER_SECURITY, POD_SECURITY, disk, http_probe, resource_requirements
+from infra.pods import (
+    CONTAINER_SECURITY,
+    disk,
+    http_probe,
+    resource_requirements,
+    service_account,
+    standard_pod,
+)
 
 ACCESS_KEY_ID: Final = "realtime-ml"
 REGION: Final = "us-east-1"
@@ -71,12 +78,7 @@ class ObjectStore(pulumi.ComponentResource):
         """Makes the server and its disk."""
         super().__init__("realtime-ml:local:ObjectStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        service_account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": _APP.labels},
-            automount_service_account_token=False,
-            opts=child,
-        )
+        account = service_account(name, args.namespace, _APP, child)
         credentials = credentials_secret(name, args.namespace, args.secret_access_key, _APP, child)
         endpoint = Endpoint(
             name=name,
@@ -86,9 +88,9 @@ class ObjectStore(pulumi.ComponentResource):
             target_port="s3",
             audience=Audience.OPERATORS,
         )
-        server = self._server(name, args, service_account, credentials)
+        server = self._server(name, args, account, credentials)
         service, self.url = args.exposure.expose(endpoint, pulumi.ResourceOptions(parent=self, depends_on=[server]))
-        self.cluster_url = cluster_url(endpoint)
+        self.cluster_url = endpoint.cluster_url
         self.ready = (server, service)
         self.register_outputs({"url": self.url, "cluster_url": self.cluster_url})
 
@@ -96,7 +98,7 @@ class ObjectStore(pulumi.ComponentResource):
         self,
         name: str,
         args: ObjectStoreArgs,
-        service_account: k8s.core.v1.ServiceAccount,
+        account: k8s.core.v1.ServiceAccount,
         credentials: k8s.core.v1.Secret,
     ) -> k8s.apps.v1.StatefulSet:
         return k8s.apps.v1.StatefulSet(
@@ -111,15 +113,14 @@ class ObjectStore(pulumi.ComponentResource):
                 "persistent_volume_claim_retention_policy": {"when_deleted": "Delete", "when_scaled": "Retain"},
                 "template": {
                     "metadata": {"labels": _APP.labels},
-                    "spec": {
-                        "service_account_name": service_account.metadata.name,
-                        "automount_service_account_token": False,
-                        "enable_service_links": False,
-                        "security_context": POD_SECURITY,
-                        "termination_grace_period_seconds": _GRACE_SECONDS,
-                        "init_containers": [_make_buckets(args.image)],
-                        "containers": [_serve(args.image, credentials)],
-                    },
+                    "spec": standard_pod(
+                        {
+                            "termination_grace_period_seconds": _GRACE_SECONDS,
+                            "init_containers": [_make_buckets(args.image)],
+                            "containers": [_serve(args.image, credentials)],
+                        },
+                        account.metadata.name,
+                    ),
                 },
                 "volume_claim_templates": [disk("data", _APP, args.disk_size_gib, args.storage_class)],
             },

@@ -1,6 +1,7 @@
 """The `local` implementation of the platform."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import pulumi
 import pulumi_docker_build as docker_build
@@ -18,7 +19,15 @@ from infra.local.object_store import (
     credentials_secret,
 )
 from infra.namespaces import STORAGE, restricted_namespace
-from infra.platform import Bucket, Endpoint, ObjectStoreAccess, Service, WorkloadIdentity
+from infra.platform import (
+    Bucket,
+    Endpoint,
+    MetricsPods,
+    MetricsSource,
+    ObjectStoreAccess,
+    Service,
+    WorkloadIdentity,
+)
 from infra.versions import ThirdPartyImage
 
 
@@ -32,11 +41,14 @@ class LocalPlatform(pulumi.ComponentResource):
     kubernetes: k8s.Provider
     storage_class: str | None = None
     outputs: Mapping[str, pulumi.Input[object]]
+    metrics_sources: Mapping[MetricsSource, MetricsPods] = MappingProxyType({})
+    """None: the stack watches its own pods, and whoever runs the cluster watches the cluster."""
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Connects to the cluster, and makes its object store."""
         super().__init__("realtime-ml:local:Platform", name, None, opts)
         self._config = config.local
+        self._third_party = config.images
         if config.object_store_secret_key is None:  # `parse` has refused it; this tells the type checker.
             message = "object_store_secret_key: the local platform needs one"
             raise ValueError(message)
@@ -69,13 +81,16 @@ class LocalPlatform(pulumi.ComponentResource):
             )
         return self._images[service].reference
 
+    def has_image(self, image: ThirdPartyImage) -> bool:
+        """All but Grafana's, unless the configuration says where that is had."""
+        return image is not ThirdPartyImage.GRAFANA or self._third_party.grafana is not None
+
     def third_party_image(self, image: ThirdPartyImage) -> str:
         """The pinned image, or what the configuration has in its place."""
-        match image:
-            case ThirdPartyImage.PROMETHEUS:
-                return self._config.images.prometheus
-            case ThirdPartyImage.VERSITYGW:
-                return self._config.images.versitygw
+        return self._third_party.reference(image)
+
+    def placement(self, pool: str | None) -> None:
+        """Wherever there is room: the configuration takes no pool here."""
 
     def bucket_url(self, bucket: Bucket) -> pulumi.Output[str]:
         """The bucket of that name: the store has one account and so no other's names to keep out of the way of."""

@@ -10,12 +10,7 @@ Rules are pure functions over plain resources and know of neither Pulumi nor the
     __main__.py    the pack, for `pulumi preview --policy-pack infra/policy`
 
 The pack's SDK wants older protobuf and gRPC packages than the program's SDK brings. So the pack has a virtual
-environment of its own, which PulumiPolicy.yaml names and git ignores; made once, from the repository's root:
-
-    python3 -m venv build/policy
-    build/policy/bin/pip install -r infra/policy/requirements.txt
-
-`--policy-pack` takes Pulumi's official language host; the toolchain's stand-in for it runs no packs.
+environment of its own, build/policy, which PulumiPolicy.yaml names and git ignores: `make policy` makes it.
 
 Nothing that the pack imports may therefore need more than Python and `pulumi_policy`; a test holds it to that.
 

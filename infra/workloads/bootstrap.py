@@ -10,20 +10,13 @@ from infra.config import ModelConfig, Resources
 from infra.naming import AUTO_NAME_SUFFIX, NAME_LIMIT, App, dns_label
 from infra.platform import Access, Bucket, Platform, Service, WorkloadIdentity
 from infra.pods import (
-    CONTAINER_SECURITY,
-    POD_SECURITY,
-    SCRATCH_MOUNT,
-    SCRATCH_VOLUME,
     environment,
-    resource_requirements,
+    service_account,
 )
+from infra.workloads.training import TrainingPod, training_job
 
 _DEADLINE_SECONDS: Final = 600
 """For all attempts; one takes half a minute on one core, and an image may have to be pulled first."""
-
-_RETRIES: Final = 3
-_CONFIGURATION_ERROR: Final = 2
-"""Exit status of a service whose environment is not right: nothing that another attempt would change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +28,14 @@ class BootstrapJobArgs:
         namespace: where it runs.
         model: whose first version it is.
         resources: of its pod.
+        node_pool: whose nodes it runs on; none are the usual ones.
     """
 
     platform: Platform
     namespace: pulumi.Input[str]
     model: ModelConfig
     resources: Resources
+    node_pool: str | None = None
 
 
 class BootstrapJob(pulumi.ComponentResource):
@@ -56,12 +51,7 @@ class BootstrapJob(pulumi.ComponentResource):
         """Makes the job, and who it runs as."""
         super().__init__("realtime-ml:workloads:BootstrapJob", name, None, opts)
         app = App(name="retraining", instance=args.model.name, component="training")
-        service_account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": app.labels},
-            automount_service_account_token=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        account = service_account(name, args.namespace, app, pulumi.ResourceOptions(parent=self))
         store = args.platform.object_store_access(
             WorkloadIdentity(
                 namespace=args.namespace, service_account=name, buckets={Bucket.MODELS: Access.WRITE}, app=app
@@ -72,45 +62,21 @@ class BootstrapJob(pulumi.ComponentResource):
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "MODEL_NAME": args.model.name,
         }
+        pod = TrainingPod(
+            app=app,
+            service_account=account.metadata.name,
+            image=args.platform.image(Service.RETRAINING),
+            command=["python3", "-m", "retraining", "bootstrap"],
+            env=environment(settings, store),
+            resources=args.resources,
+            placement=args.platform.placement(args.node_pool),
+            deadline_seconds=_DEADLINE_SECONDS,
+        )
         self.champion = k8s.batch.v1.Job(
             # A job cannot be changed, only replaced: Pulumi completes the name, so that the next one runs first.
             dns_label(name, limit=NAME_LIMIT - AUTO_NAME_SUFFIX),
             metadata={"namespace": args.namespace, "labels": app.labels},
-            spec={
-                "backoff_limit": _RETRIES,
-                "active_deadline_seconds": _DEADLINE_SECONDS,
-                "pod_failure_policy": {
-                    "rules": [
-                        {
-                            "action": "FailJob",
-                            "on_exit_codes": {"operator": "In", "values": [_CONFIGURATION_ERROR]},
-                        },
-                    ],
-                },
-                "template": {
-                    "metadata": {"labels": app.labels},
-                    "spec": {
-                        "service_account_name": service_account.metadata.name,
-                        "automount_service_account_token": False,
-                        "enable_service_links": False,
-                        "restart_policy": "Never",
-                        "security_context": POD_SECURITY,
-                        "containers": [
-                            {
-                                "name": "bootstrap",
-                                "image": args.platform.image(Service.RETRAINING),
-                                "image_pull_policy": "IfNotPresent",
-                                "command": ["python3", "-m", "retraining", "bootstrap"],
-                                "env": environment(settings, store),
-                                "resources": resource_requirements(args.resources),
-                                "security_context": CONTAINER_SECURITY,
-                                "volume_mounts": [SCRATCH_MOUNT],
-                            },
-                        ],
-                        "volumes": [SCRATCH_VOLUME],
-                    },
-                },
-            },
+            spec=training_job(pod),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=store.ready,

@@ -5,7 +5,7 @@ from typing import Final
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import ContainerArgsDict
+from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeArgsDict
 
 from infra.config import ModelConfig, ScoringConfig
 from infra.naming import App
@@ -21,13 +21,19 @@ from infra.platform import (
 )
 from infra.pods import (
     CONTAINER_SECURITY,
-    POD_SECURITY,
     SCRATCH_MOUNT,
     SCRATCH_VOLUME,
+    cores,
     environment,
     http_probe,
+    mebibytes,
+    placed,
     resource_requirements,
+    rollout_timeouts,
+    scraped,
+    service_account,
     spread,
+    standard_pod,
 )
 
 _PORT: Final = 8000
@@ -35,11 +41,20 @@ _DRAIN_SECONDS: Final = 8
 """How long a pod that is to stop still serves: a node has taken it from its Service within a second or two, and a
 client's next request on a kept connection brings it the word to connect anew."""
 
-_GRACE_SECONDS: Final = 30
-"""Draining, then the requests still under way; several times what both take, so that a kill means a hang."""
+_CLOSE_SECONDS: Final = 10
+"""How long a pod that stops goes on handing its last predictions to the object store."""
+
+_GRACE_SECONDS: Final = 45
+"""Draining, 10 s for requests under way, then the log: more than all three together, so that a kill means a hang."""
 
 _ROLLOUT_SECONDS: Final = 300
 """Without progress for so long a rollout has failed: pulling an image and loading a model take a fraction of it."""
+
+_SCALE_DOWN_SECONDS: Final = 300
+"""The most pods that were wanted in so long are kept: longer than a lull between two peaks, and a node's start."""
+
+
+_LOG_FOLDER: Final = "/var/lib/prediction-log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +87,11 @@ class Scoring(pulumi.ComponentResource):
         super().__init__("realtime-ml:workloads:Scoring", name, None, opts)
         app = App(name="scoring", instance=args.model.name, component="inference")
         store = args.platform.object_store_access(
-            WorkloadIdentity(
-                namespace=args.namespace, service_account=name, buckets={Bucket.MODELS: Access.READ}, app=app
-            ),
+            WorkloadIdentity(namespace=args.namespace, service_account=name, buckets=_buckets(args.config), app=app),
             pulumi.ResourceOptions(parent=self),
         )
         deployment = self._deployment(name, args, app, store)
+        autoscaler = self._autoscaler(name, args, app, deployment)
         self._disruption_budget(name, args, app)
         self.url = args.platform.expose(
             Endpoint(
@@ -89,61 +103,66 @@ class Scoring(pulumi.ComponentResource):
                 audience=Audience.CLIENTS,
             ),
             # After the pods: Pulumi waits until a Service has some, which an earlier failure would make a long wait.
-            pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+            pulumi.ResourceOptions(parent=self, depends_on=[deployment, autoscaler]),
         )
         self.register_outputs({"url": self.url})
 
     def _deployment(self, name: str, args: ScoringArgs, app: App, store: ObjectStoreAccess) -> k8s.apps.v1.Deployment:
-        service_account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": app.labels},
-            automount_service_account_token=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        account = service_account(name, args.namespace, app, pulumi.ResourceOptions(parent=self))
+        placement = args.platform.placement(args.config.node_pool)
         return k8s.apps.v1.Deployment(
             name,
             metadata={"name": name, "namespace": args.namespace, "labels": app.labels},
             spec={
-                "replicas": args.config.replicas,
+                # No number of replicas: it is the autoscaler's. Of a new Deployment the first pod is waited for, and
+                # the autoscaler adds the others; an `up` that states a number would undo what traffic made of it.
                 "revision_history_limit": 3,
                 "progress_deadline_seconds": _ROLLOUT_SECONDS,
                 "selector": {"match_labels": app.selector},
-                # A new pod is ready before an old one goes: at no time are there fewer than asked for.
-                "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": 1, "max_unavailable": 0}},
+                # A new pod is ready before an old one goes: at no time are there fewer than asked for. A quarter at a
+                # time, rounded up, so that a rollout of many takes no longer than one of few.
+                "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": "25%", "max_unavailable": 0}},
                 "template": {
-                    "metadata": {
-                        "labels": app.labels,
-                        "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(_PORT)},
-                    },
-                    "spec": {
-                        "service_account_name": service_account.metadata.name,
-                        "automount_service_account_token": False,
-                        # Otherwise a Service named scoring-... would put SCORING_... variables among the settings.
-                        "enable_service_links": False,
-                        "security_context": POD_SECURITY,
-                        "termination_grace_period_seconds": _GRACE_SECONDS,
-                        "topology_spread_constraints": spread(app),
-                        "containers": [self._container(args, store)],
-                        "volumes": [SCRATCH_VOLUME],
-                    },
+                    "metadata": scraped(app, _PORT),
+                    "spec": placed(
+                        standard_pod(
+                            {
+                                "termination_grace_period_seconds": _GRACE_SECONDS,
+                                "topology_spread_constraints": spread(app),
+                                "containers": [self._container(args, store)],
+                                "volumes": [SCRATCH_VOLUME, _log_volume(args.config)],
+                            },
+                            account.metadata.name,
+                        ),
+                        placement,
+                    ),
                 },
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[args.champion, *store.ready],
-                custom_timeouts=pulumi.CustomTimeouts(
-                    create=f"{_ROLLOUT_SECONDS + 60}s", update=f"{_ROLLOUT_SECONDS + 60}s"
-                ),
+                custom_timeouts=rollout_timeouts(_ROLLOUT_SECONDS),
             ),
         )
 
     @staticmethod
     def _container(args: ScoringArgs, store: ObjectStoreAccess) -> ContainerArgsDict:
+        log = args.config.prediction_log
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "MODEL_NAME": args.model.name,
             "SCORING_DRAIN_SECONDS": str(_DRAIN_SECONDS),
+            "SCORING_LOG_MODE": log.durability,
         }
+        if log.durability != "off":
+            settings |= {
+                "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),
+                "SCORING_LOG_FOLDER": _LOG_FOLDER,
+                "SCORING_LOG_SAMPLE_RATE": str(log.sample_rate),
+                "SCORING_LOG_FLUSH_SECONDS": str(log.flush_seconds),
+                "SCORING_LOG_MAX_DISK_MIB": str(log.disk_size_mib),
+                "SCORING_LOG_CLOSE_SECONDS": str(_CLOSE_SECONDS),
+            }
         return {
             "name": "scoring",
             "image": args.platform.image(Service.SCORING),
@@ -153,7 +172,7 @@ class Scoring(pulumi.ComponentResource):
             "ports": [{"name": "http", "container_port": _PORT}],
             "resources": resource_requirements(args.config.resources),
             "security_context": CONTAINER_SECURITY,
-            "volume_mounts": [SCRATCH_MOUNT],
+            "volume_mounts": [SCRATCH_MOUNT, {"name": "prediction-log", "mount_path": _LOG_FOLDER}],
             # Imports take seconds where several pods share a core. Asks whether the process is alive, not whether it
             # is ready: a pod whose model is refused stays, and says so, instead of starting over and over.
             "startup_probe": http_probe("/live", "http", period=1, timeout=2, failures=90),
@@ -162,6 +181,52 @@ class Scoring(pulumi.ComponentResource):
             # A restart loses requests under way: half a minute without an answer is a hang, a busy core is not.
             "liveness_probe": http_probe("/live", "http", period=10, timeout=5, failures=3),
         }
+
+    def _autoscaler(
+        self, name: str, args: ScoringArgs, app: App, deployment: k8s.apps.v1.Deployment
+    ) -> k8s.autoscaling.v2.HorizontalPodAutoscaler:
+        config = args.config
+        return k8s.autoscaling.v2.HorizontalPodAutoscaler(
+            name,
+            metadata={"name": name, "namespace": args.namespace, "labels": app.labels},
+            spec={
+                "scale_target_ref": {
+                    "api_version": "apps/v1",
+                    "kind": "Deployment",
+                    "name": deployment.metadata.name,
+                },
+                "min_replicas": config.min_replicas,
+                "max_replicas": config.max_replicas,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            # Of the limit, where latency suffers; a share of the request would say how well it is set.
+                            "target": {"type": "AverageValue", "average_value": cores(target_millicores(config))},
+                        },
+                    }
+                ],
+                "behavior": {
+                    # Up at once and to twice as many: a peak does not wait, and a pod too many costs minutes.
+                    "scale_up": {
+                        "stabilization_window_seconds": 0,
+                        "select_policy": "Max",
+                        "policies": [
+                            {"type": "Percent", "value": 100, "period_seconds": 15},
+                            {"type": "Pods", "value": 4, "period_seconds": 15},
+                        ],
+                    },
+                    # Down by a fifth a minute, and not before the peak is over: load that swings moves no pod.
+                    "scale_down": {
+                        "stabilization_window_seconds": _SCALE_DOWN_SECONDS,
+                        "select_policy": "Max",
+                        "policies": [{"type": "Percent", "value": 20, "period_seconds": 60}],
+                    },
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _disruption_budget(self, name: str, args: ScoringArgs, app: App) -> k8s.policy.v1.PodDisruptionBudget:
         return k8s.policy.v1.PodDisruptionBudget(
@@ -176,3 +241,21 @@ class Scoring(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def target_millicores(config: ScoringConfig) -> int:
+    """What a pod may use, on average over all of them, before there is another."""
+    return config.resources.cpu_limit_millicores * config.target_cpu_percent // 100
+
+
+def _buckets(config: ScoringConfig) -> dict[Bucket, Access]:
+    if config.prediction_log.durability == "off":
+        return {Bucket.MODELS: Access.READ}
+    return {Bucket.MODELS: Access.READ, Bucket.PREDICTIONS: Access.WRITE}
+
+
+def _log_volume(config: ScoringConfig) -> VolumeArgsDict:
+    """Where predictions wait for the object store: it outlives the container, not the pod, which empties it first."""
+    # A tenth more than the log may fill: a pod that passes its volume's limit is evicted.
+    size_mib = config.prediction_log.disk_size_mib * 11 // 10
+    return {"name": "prediction-log", "empty_dir": {"size_limit": mebibytes(size_mib)}}

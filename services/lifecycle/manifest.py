@@ -5,9 +5,12 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lifecycle.features import FeatureSchema
+from lifecycle.features import FeatureSchema, refuse_doubled
 
 MODEL_FILE_NAME: Final = "model.txt"
+REFERENCE_FILE_NAME: Final = "reference.parquet"
+EVIDENCE_FILE_NAME: Final = "evidence.json"
+MODEL_CARD_FILE_NAME: Final = "model_card.html"
 SCHEMA_VERSION: Final = 1
 PARITY_TOLERANCE: Final = 1e-12
 """How far an output may lie from the manifest's: libm's exp may differ in the last bit between builds."""
@@ -18,6 +21,20 @@ ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version: TypeAlias = Annotated[int, Field(ge=1, le=99_999_999)]
 JsonScalar: TypeAlias = float | str | bool | None
+MetricName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+HexFloat: TypeAlias = Annotated[str, Field(pattern=r"^-?0x[01]\.[0-9a-f]+p[+-]\d+$")]
+"""float.hex(), so that no digit is lost."""
+
+
+Objective: TypeAlias = Literal["binary", "multiclass", "regression", "ranking"]
+
+_CLASSES: Final[dict[Objective, tuple[int, int]]] = {
+    "binary": (2, 2),
+    "multiclass": (3, 1000),
+    "regression": (0, 0),
+    "ranking": (0, 0),
+}
+"""How many classes an objective has, from and to."""
 
 
 class _Contract(BaseModel):
@@ -37,19 +54,25 @@ class ModelFile(_Contract):
         return cls(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
+class ReferenceFile(_Contract):
+    """What drift is measured against: what the version answered on rows it was not trained on, and the truth."""
+
+    name: Literal["reference.parquet"] = REFERENCE_FILE_NAME
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1)]
+
+    @classmethod
+    def of(cls, data: bytes, rows: int) -> Self:
+        """The facts of these bytes, a Parquet file of this many rows."""
+        return cls(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data), rows=rows)
+
+
 class TimeWindow(_Contract):
     """The first and the last moment of a part of the data, both inclusive."""
 
     start: AwareDatetime
     end: AwareDatetime
-
-
-class Metrics(_Contract):
-    """How the model did on the newest rows, which it was not trained on."""
-
-    auc: Annotated[float, Field(ge=0, le=1)]
-    log_loss: Annotated[float, Field(ge=0)]
-    brier: Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainingFacts(_Contract):
@@ -62,7 +85,8 @@ class TrainingFacts(_Contract):
     data_sha256: Sha256
     seed: Annotated[int, Field(ge=0)]
     parameters: dict[str, bool | int | float | str]
-    metrics: Metrics
+    metrics: Annotated[dict[MetricName, float], Field(min_length=1)]
+    """How the model did on the holdout: the newest rows, which it was not trained on."""
     code_version: Annotated[str, Field(min_length=1)]
     library_versions: dict[str, str]
     created_at: AwareDatetime
@@ -74,13 +98,13 @@ class ParityRow(_Contract):
     """A row as a client sends it, and what `Booster.predict` gave for it when the model was made."""
 
     features: dict[str, JsonScalar]
-    output: Annotated[str, Field(pattern=r"^-?0x[01]\.[0-9a-f]+p[+-]\d+$")]
-    """float.hex(), so that no digit is lost."""
+    outputs: Annotated[tuple[HexFloat, ...], Field(min_length=1)]
+    """One for each class of a multiclass model, else one."""
 
     @property
-    def expected(self) -> float:
-        """The output as a number."""
-        return float.fromhex(self.output)
+    def expected(self) -> tuple[float, ...]:
+        """The outputs as numbers."""
+        return tuple(map(float.fromhex, self.outputs))
 
 
 class Manifest(_Contract):
@@ -89,20 +113,44 @@ class Manifest(_Contract):
     schema_version: Literal[1] = SCHEMA_VERSION
     model: ModelName
     version: Version
-    objective: Literal["binary"]
+    objective: Objective
     file: ModelFile
+    reference: ReferenceFile | None = None
     feature_schema: FeatureSchema
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
-    """The class names: of label 0, then of label 1, whose probability the model gives."""
-    threshold: Annotated[float, Field(gt=0, lt=1)]
-    """The second class is answered from this probability on."""
+    classes: tuple[str, ...]
+    """The class names in the order of their labels 0, 1, ...; none for regression and ranking.
+
+    A binary model gives the probability of the second, a multiclass model that of each.
+    """
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None
+    """Binary only: the second class is answered from this probability on."""
     training: TrainingFacts
     parity: Annotated[tuple[ParityRow, ...], Field(min_length=1)]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the model gives for a row."""
+        return len(self.classes) if self.objective == "multiclass" else 1
+
+    @model_validator(mode="after")
+    def _classes_and_threshold_fit_the_objective(self) -> Self:
+        least, most = _CLASSES[self.objective]
+        refuse_doubled(self.classes, "classes")
+        if not least <= len(self.classes) <= most:
+            message = f"classes: {self.objective} has {least} to {most}, given {len(self.classes)}"
+            raise ValueError(message)
+        if (self.threshold is not None) != (self.objective == "binary"):
+            message = "threshold: binary has one, the other objectives have none"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _parity_rows_follow_the_schema(self) -> Self:
         for row in self.parity:
             self.feature_schema.encode(row.features)
+            if len(row.outputs) != self.outputs:
+                message = f"parity: a row has {len(row.outputs)} outputs; {self.objective} has {self.outputs}"
+                raise ValueError(message)
         return self
 
     def to_json(self) -> bytes:

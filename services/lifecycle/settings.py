@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Annotated, Final, Self, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,16 +28,17 @@ class ConfigurationError(Exception):
         self.problems: Final = problems
 
 
-class StoreSettings(BaseSettings):
+StoreUrl: TypeAlias = Annotated[str, Field(pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|file:///.*)$")]
+
+
+class ModelsStoreSettings(BaseSettings):
     """Where the models are. The platform sets these variables on every workload."""
 
     model_config = SettingsConfigDict(frozen=True)
 
-    model_store_url: str = Field(
-        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|file:///.*)$",
+    model_store_url: StoreUrl = Field(
         description="Bucket and optional prefix, s3://models/prefix; or a folder for tests and tools, file:///path.",
     )
-    model_name: ModelName = Field(description="The model this process is about: a folder of models/ with - for _.")
     aws_endpoint_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s]+/?$",
@@ -46,11 +47,27 @@ class StoreSettings(BaseSettings):
     aws_region: str | None = Field(default=None, description="Region of the bucket; needed for s3:// URLs.")
 
     @model_validator(mode="after")
-    def _s3_has_a_region(self) -> "StoreSettings":
+    def _s3_has_a_region(self) -> Self:
         if self.model_store_url.startswith("s3://") and not self.aws_region:
             message = "AWS_REGION is missing: an s3:// MODEL_STORE_URL needs the region of its bucket"
             raise ValueError(message)
         return self
+
+
+class StoreSettings(ModelsStoreSettings):
+    """Where the models are, and which of them a process is about."""
+
+    model_name: ModelName = Field(description="The model this process is about: a folder of models/ with - for _.")
+
+
+class PredictionStoreSettings(BaseSettings):
+    """Where the predictions and their labels are; the endpoint and the region are those of the models' store."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    prediction_store_url: StoreUrl = Field(
+        description="Bucket and optional prefix, s3://predictions; or a folder for tests and tools, file:///path."
+    )
 
 
 def read_settings(kind: type[_Settings], environment: Mapping[str, str] | None = None) -> _Settings:

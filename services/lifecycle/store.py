@@ -1,21 +1,25 @@
 """The object store: opened by URL, with create-only and compare-and-swap writes on every backend."""
 
 import fcntl
+import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, cast
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
 from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Backend
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from lifecycle.settings import StoreSettings
+from lifecycle.settings import ModelsStoreSettings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _T = TypeVar("_T")
 
@@ -57,6 +61,15 @@ class Blob:
     e_tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a listing tells of an object."""
+
+    key: str
+    size_bytes: int
+    modified: datetime
+
+
 def no_patience() -> Retrying:
     """One try, for callers that wait by themselves."""
     return Retrying(stop=stop_after_attempt(1), reraise=True)
@@ -81,13 +94,20 @@ class ObjectStore:
         self._retrying = retrying or no_patience()
 
     @classmethod
-    def open(cls, settings: StoreSettings, retrying: Retrying | None = None) -> "ObjectStore":
-        """Opens the store the settings name; nothing is sent yet.
+    def open(
+        cls, settings: ModelsStoreSettings, retrying: Retrying | None = None, url: str | None = None
+    ) -> "ObjectStore":
+        """Opens a store; nothing is sent yet.
+
+        Args:
+            settings: the endpoint and the region.
+            retrying: how long to bear with it (not at all by default).
+            url: of the bucket; that of the models by default.
 
         Raises:
             ValueError: the URL names no store.
         """
-        url = settings.model_store_url
+        url = url or settings.model_store_url
         if url.startswith("file://"):
             return cls(from_url(url, mkdir=True), retrying)
         endpoint = settings.aws_endpoint_url
@@ -124,6 +144,20 @@ class ObjectStore:
 
         return self._call("get", key, get)
 
+    def changed(self, key: str, e_tag: str) -> bool:
+        """Whether the object has another tag than this one, or is gone; a conditional GET."""
+
+        def changed() -> bool:
+            try:
+                obstore.get(self._backend, key, options={"if_none_match": e_tag})
+            except NotModifiedError:
+                return False
+            except FileNotFoundError:
+                return True
+            return True
+
+        return self._call("get", key, changed)
+
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
 
@@ -144,6 +178,44 @@ class ObjectStore:
             return [path.rstrip("/").rsplit("/", 1)[-1] for path in listing["common_prefixes"]]
 
         return self._call("list", prefix, folders)
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """The objects below `prefix`, in the order of their keys."""
+
+        def listed() -> list[StoredObject]:
+            found = [
+                StoredObject(entry["path"], entry["size"], entry["last_modified"])
+                for batch in obstore.list(self._backend, prefix)
+                for entry in batch
+            ]
+            return sorted(found, key=lambda object_: object_.key)
+
+        return self._call("list", prefix, listed)
+
+    def delete(self, key: str) -> None:
+        """Removes an object; one that is gone already is as good."""
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._backend, key)
+
+        self._call("delete", key, delete)
+
+    def open_ranges(self, key: str) -> BinaryIO:
+        """An object as a file that fetches only the ranges that are read, for columns of a Parquet file.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+
+        def size() -> int:
+            return obstore.head(self._backend, key)["size"]
+
+        return cast("BinaryIO", _Ranges(self, key, self._call("head", key, size)))
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Bytes of an object, from `start` on."""
+        return self._call("get", key, lambda: bytes(obstore.get_range(self._backend, key, start=start, length=length)))
 
     def create(self, key: str, data: bytes) -> bool:
         """Writes a new object; False, and nothing written, where one is there already.
@@ -178,12 +250,46 @@ class ObjectStore:
         def translated() -> _T:
             try:
                 return do()
+            except FileNotFoundError:
+                raise
             except (BaseError, OSError) as error:
                 raise StoreUnavailableError(operation, key, error) from error
 
         # Tenacity types a call's result as Any.
         result: _T = self._retrying(translated)
         return result
+
+
+class _Ranges(io.RawIOBase):
+    """A file over ranges of an object. obstore's own reader has `closed` as a method, which Python takes for true."""
+
+    def __init__(self, store: ObjectStore, key: str, size_bytes: int) -> None:
+        self._store = store
+        self._key = key
+        self._size_bytes = size_bytes
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + (0, self._position, self._size_bytes)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: "Buffer") -> int:
+        view = memoryview(buffer)
+        length = min(len(view), self._size_bytes - self._position)
+        if length <= 0:
+            return 0
+        view[:length] = self._store.get_range(self._key, self._position, length)
+        self._position += length
+        return length
 
 
 def _replace_in_folder(store: LocalStore, key: str, data: bytes, e_tag: str) -> bool:

@@ -1,5 +1,6 @@
 """The training data: a CSV file read by the recipe into the matrix the model sees, oldest row first."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +34,8 @@ class Dataset:
     matrix: Floats
     labels: Floats
     moments: npt.NDArray[np.datetime64]
-    _table: Any
+    table: Any
+    """The features as they were: a pyarrow Table."""
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -42,13 +44,21 @@ class Dataset:
     def slice(self, start: int, stop: int) -> "Dataset":
         """The rows from `start` up to `stop`; the schema stays that of the whole."""
         rows = slice(start, stop)
-        table = self._table.slice(start, stop - start)
+        table = self.table.slice(start, stop - start)
         return Dataset(self.schema, self.matrix[rows], self.labels[rows], self.moments[rows], table)
 
     def row(self, index: int) -> dict[str, JsonScalar]:
         """One row as a client would send it."""
-        row: dict[str, JsonScalar] = self._table.slice(index, 1).to_pylist()[0]
+        row: dict[str, JsonScalar] = self.table.slice(index, 1).to_pylist()[0]
         return row
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that training looks at."""
+        digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        for part in (self.matrix, self.labels, self.moments.astype("datetime64[us]")):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     @property
     def window(self) -> TimeWindow:
@@ -66,6 +76,15 @@ def read_dataset(path: Path, recipe: Recipe) -> Dataset:
     if table.num_rows == 0:
         message = f"{path} has no rows"
         raise DatasetError(message)
+    return encode(table, recipe)
+
+
+def encode(table: Any, recipe: Recipe) -> Dataset:  # noqa: ANN401 - an arrow table; pyarrow ships no types
+    """What the model sees of a table that has the recipe's columns and at least one row.
+
+    Raises:
+        DatasetError: a column has no value at all or holds what the recipe does not allow.
+    """
     for name in (recipe.target, recipe.time_column):
         _refuse_nulls(table[name], name)
     table = table.sort_by(recipe.time_column)
@@ -86,7 +105,7 @@ def read_dataset(path: Path, recipe: Recipe) -> Dataset:
         matrix=np.column_stack(columns),
         labels=labels,
         moments=table[recipe.time_column].to_numpy(),
-        _table=table.select([column.name for column in recipe.features]),
+        table=table.select([column.name for column in recipe.features]),
     )
 
 

@@ -1,18 +1,17 @@
 """How good predicted probabilities are."""
 
 import numpy as np
-from lifecycle.manifest import Metrics
 
 from retraining.dataset import Floats
 
 
-def measure(labels: Floats, probabilities: Floats) -> Metrics:
+def measure(labels: Floats, probabilities: Floats) -> dict[str, float]:
     """AUC, log loss and Brier score of these probabilities; the labels are 0 and 1 and both occur."""
-    return Metrics(
-        auc=auc(labels, probabilities),
-        log_loss=log_loss(labels, probabilities),
-        brier=float(np.mean((probabilities - labels) ** 2)),
-    )
+    return {
+        "auc": auc(labels, probabilities),
+        "log_loss": log_loss(labels, probabilities),
+        "brier": float(np.mean((probabilities - labels) ** 2)),
+    }
 
 
 def auc(labels: Floats, scores: Floats) -> float:

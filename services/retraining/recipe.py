@@ -4,16 +4,25 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
+import lightgbm as lgb
 from lifecycle.features import FeatureName, refuse_doubled
 from lifecycle.manifest import ModelName
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from retraining.limits import GateLimits
 from retraining.reference_data import DataSource
 
 # What the trainer sets itself: a recipe that could change them would break reproducibility or the scoring contract.
 RESERVED_PARAMETERS: Final = frozenset(
-    {"objective", "seed", "deterministic", "force_row_wise", "force_col_wise", "num_threads", "verbosity"}
+    {
+        *("objective", "seed", "deterministic", "force_row_wise", "force_col_wise", "num_threads", "verbosity"),
+        *("num_iterations", "early_stopping_round", "device_type"),
+    }
 )
+
+_ALIASES: Final[dict[str, list[str]]] = lgb.basic._ConfigAliases._get_all_param_aliases()
+_KNOWN: Final = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+"""Every way to write a parameter of LightGBM, which takes no notice of others."""
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 
@@ -55,6 +64,14 @@ class CategoricalColumn(_Section):
 Column: TypeAlias = Annotated[NumericColumn | BooleanColumn | CategoricalColumn, Field(discriminator="kind")]
 
 
+class Slice(_Section):
+    """A part of the rows that a challenger must not serve worse: those whose feature has one of these values."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    feature: FeatureName
+    values: Annotated[tuple[bool | str, ...], Field(min_length=1)]
+
+
 class Recipe(_Section):
     """How one model is made."""
 
@@ -71,19 +88,49 @@ class Recipe(_Section):
     where a row goes whose value is missing.
     """
     rounds: Annotated[int, Field(ge=1, le=100_000)]
+    """The most boosting rounds."""
+    patience_rounds: Annotated[int, Field(ge=1)] | None = None
+    """Rounds without gain on the newest tenth of the training rows after which training stops; unset: it never does.
+
+    The rounds that were found are then trained on all of them.
+    """
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DataSource
     parameters: dict[str, bool | int | float | str]
     features: Annotated[tuple[Column, ...], Field(min_length=1)]
+    slices: tuple[Slice, ...] = ()
+    """The protected slices."""
+    gates: GateLimits = GateLimits()
 
     @model_validator(mode="after")
     def _names_and_parameters_are_ours_to_take(self) -> Self:
         names = (*(feature.name for feature in self.features), self.target, self.time_column)
         refuse_doubled(names, "columns")
-        reserved = RESERVED_PARAMETERS & self.parameters.keys()
-        if reserved:
-            message = f"parameters the trainer sets itself: {', '.join(sorted(reserved))}"
+        unknown = sorted(self.parameters.keys() - _KNOWN.keys())
+        if unknown:
+            message = f"parameters that LightGBM does not know: {', '.join(unknown)}"
             raise ValueError(message)
+        reserved = sorted(name for name in self.parameters if _KNOWN[name] in RESERVED_PARAMETERS)
+        if reserved:
+            message = f"parameters the trainer sets itself: {', '.join(reserved)}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_of_features(self) -> Self:
+        refuse_doubled(tuple(part.name for part in self.slices), "slices")
+        columns = {feature.name: feature for feature in self.features}
+        for part in self.slices:
+            column = columns.get(part.feature)
+            allowed: tuple[bool | str, ...] = ()
+            if isinstance(column, CategoricalColumn):
+                allowed = column.categories
+            elif isinstance(column, BooleanColumn):
+                allowed = (True, False)
+            wrong = [value for value in part.values if value not in allowed]
+            if wrong:
+                message = f"slice {part.name!r}: {part.feature} has no value {wrong[0]!r}"
+                raise ValueError(message)
         return self
 
 

@@ -1,10 +1,15 @@
 """The settings of retraining, beside those of the store."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DeviceType: TypeAlias = Literal["cpu", "gpu", "cuda"]
+Mode: TypeAlias = Literal["enforce", "dry_run"]
+Trigger: TypeAlias = Literal["alert", "person", "calendar"]
+RunId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 _ROOT: Final = Path(__file__).parents[2]
 """The repository, and /app in the image: both have services/ and models/ side by side."""
@@ -16,6 +21,27 @@ class RetrainingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RETRAINING_", frozen=True)
 
     num_threads: int = Field(default=2, ge=1, le=256, description="Threads for training; the CPU limit of the pod.")
+    device_type: DeviceType = Field(
+        default="cpu", description="What trains: cpu, gpu (OpenCL), cuda (where the image's LightGBM has it)."
+    )
+    mode: Mode = Field(default="enforce", description="dry_run: everything but the promotion.")
+    window_days: float = Field(
+        default=30, gt=0, le=3660, description="The most days of labelled predictions that are looked at."
+    )
+    since: AwareDatetime | None = Field(
+        default=None, description="Where the window begins, in place of window_days; refused where the log is younger."
+    )
+    settle_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="How long a run waits before it reads: what scoring holds back arrives meanwhile.",
+    )
+    run: RunId | None = Field(
+        default=None, description="Which run this is; another attempt has the same. Unset: a new one each time."
+    )
+    job: str = Field(default="", max_length=253, description="The Kubernetes Job, for the list of runs.")
+    trigger: Trigger = Field(default="person", description="What asked for the run.")
     models_folder: Path = Field(default=_ROOT / "models", description="The recipes, a folder for each model.")
     data_folder: Path = Field(default=_ROOT / "data", description="The reference data; the image build puts it there.")
     store_patience_seconds: float = Field(

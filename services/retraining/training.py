@@ -7,14 +7,23 @@ from typing import Any, Final
 
 import lightgbm as lgb
 import numpy as np
-from lifecycle.manifest import Metrics, ParityRow
+from lifecycle.manifest import ParityRow
 from lightgbm.callback import CallbackEnv
 
 from retraining.dataset import Dataset, DatasetError, Floats
+from retraining.progress import OnRound
 from retraining.quality import measure
 from retraining.recipe import Recipe
+from retraining.settings import DeviceType
 
 _PARITY_ROWS: Final = 8
+_TUNING_FRACTION: Final = 0.1
+_DEVICE_PARAMETERS: Final[dict[DeviceType, dict[str, bool | int | float | str]]] = {
+    "cpu": {},
+    # In single precision a GPU's sums differ from the CPU's in the fourth digit.
+    "gpu": {"device_type": "gpu", "gpu_use_dp": True},
+    "cuda": {"device_type": "cuda"},
+}
 _NUM_THREADS: Final = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 
@@ -28,26 +37,47 @@ class Trained:
     """What LightGBM was told, less the number of threads, which changes nothing."""
     train: Dataset
     holdout: Dataset
-    metrics: Metrics
+    metrics: dict[str, float]
     """On the holdout."""
     parity: tuple[ParityRow, ...]
 
 
 def train(
-    dataset: Dataset, recipe: Recipe, *, num_threads: int, on_round: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    num_threads: int,
+    device_type: DeviceType = "cpu",
+    on_round: OnRound | None = None,
 ) -> Trained:
-    """Trains on the older rows and measures on the newest.
+    """Trains on the older rows and measures on the newest; the rest is as in `train_on`."""
+    older, newest = split(dataset, recipe.holdout_fraction)
+    return train_on(older, newest, recipe, num_threads=num_threads, device_type=device_type, on_round=on_round)
+
+
+def train_on(
+    older: Dataset,
+    newest: Dataset,
+    recipe: Recipe,
+    *,
+    num_threads: int,
+    device_type: DeviceType = "cpu",
+    on_round: OnRound | None = None,
+) -> Trained:
+    """Trains on some rows and measures on others.
 
     Args:
-        dataset: rows in order of time.
+        older: to be trained on, in order of time.
+        newest: to be measured on, in order of time.
         recipe: what to train.
         num_threads: how many threads LightGBM may use. The result does not depend on it.
-        on_round: told after each boosting round: rounds done, rounds in all.
+        device_type: what trains; only on the CPU the same data and seed give the same bytes.
+        on_round: told after each boosting round: rounds done, rounds in all. Where training may stop early, the search
+            for the number of rounds comes first and the training of all rows with that number second.
 
     Raises:
         DatasetError: there are too few rows, one class only, or a nullable feature without a missing value.
     """
-    older, newest = split(dataset, recipe.holdout_fraction)
     matrix = masked(older, recipe)
     parameters = recipe.parameters | {
         "objective": "binary",
@@ -55,32 +85,74 @@ def train(
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
+        **_DEVICE_PARAMETERS[device_type],
     }
-    told: dict[str, Any] = parameters | {"num_threads": num_threads}
-    booster = lgb.train(
-        told,
-        lgb.Dataset(
-            matrix,
-            label=older.labels,
-            feature_name=list(dataset.schema.names),
-            categorical_feature=list(dataset.schema.categorical_indices),
-            params=told,
-        ),
-        num_boost_round=recipe.rounds,
-        callbacks=[_reporter(on_round, recipe.rounds)] if on_round else None,
-    )
+    boosting = _Boosting(older, matrix, parameters | {"num_threads": num_threads}, on_round)
+    rounds = boosting.best_rounds(recipe) if recipe.patience_rounds else recipe.rounds
     # The text repeats the parameters. The thread count is the machine's, not the model's, and 0 reads as "any".
-    text = _NUM_THREADS.sub("[num_threads: 0]", booster.model_to_string())
+    text = _NUM_THREADS.sub("[num_threads: 0]", boosting.run(slice(None), rounds).model_to_string())
     # Measured on the model read back from its text: what is shipped, not what was in memory.
     shipped = lgb.Booster(model_str=text)
     return Trained(
         text=text,
-        parameters=parameters | {"rounds": recipe.rounds, "masked_fraction": recipe.masked_fraction},
+        parameters=parameters | {"rounds": rounds, "masked_fraction": recipe.masked_fraction},
         train=older,
         holdout=newest,
-        metrics=measure(newest.labels, _predict(shipped, newest.matrix)),
+        metrics=measure(newest.labels, predict(shipped, newest.matrix)),
         parity=_parity(shipped, newest),
     )
+
+
+class _Boosting:
+    """Runs LightGBM over parts of the training rows."""
+
+    def __init__(
+        self,
+        rows: Dataset,
+        matrix: Floats,
+        parameters: dict[str, Any],
+        on_round: OnRound | None,
+    ) -> None:
+        self._rows = rows
+        self._matrix = matrix
+        self._parameters = parameters
+        self._on_round = on_round
+
+    def run(self, rows: slice, rounds: int) -> lgb.Booster:
+        """A model of these rows."""
+        return lgb.train(self._parameters, self._part(rows), num_boost_round=rounds, callbacks=self._reporting(rounds))
+
+    def best_rounds(self, recipe: Recipe) -> int:
+        """The number of rounds that does best on the newest part of the rows, in a training that has not seen it.
+
+        Raises:
+            DatasetError: one of the parts lacks a class.
+        """
+        cut = len(split(self._rows, _TUNING_FRACTION)[0])
+        older = self._part(slice(0, cut))
+        stopping = lgb.early_stopping(recipe.patience_rounds or 0, verbose=False)
+        searched = lgb.train(
+            self._parameters | {"metric": "binary_logloss"},
+            older,
+            num_boost_round=recipe.rounds,
+            valid_sets=[self._part(slice(cut, None), reference=older)],
+            callbacks=[stopping, *self._reporting(recipe.rounds)],
+        )
+        return max(1, searched.best_iteration)
+
+    def _part(self, rows: slice, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        schema = self._rows.schema
+        return lgb.Dataset(
+            self._matrix[rows],
+            label=self._rows.labels[rows],
+            reference=reference,
+            feature_name=list(schema.names),
+            categorical_feature=list(schema.categorical_indices),
+            params=self._parameters,
+        )
+
+    def _reporting(self, rounds: int) -> list[Callable[[CallbackEnv], None]]:
+        return [_reporter(self._on_round, rounds)] if self._on_round else []
 
 
 def split(dataset: Dataset, holdout_fraction: float) -> tuple[Dataset, Dataset]:
@@ -115,7 +187,8 @@ def masked(dataset: Dataset, recipe: Recipe) -> Floats:
     return matrix
 
 
-def _predict(booster: lgb.Booster, matrix: Floats) -> Floats:
+def predict(booster: lgb.Booster, matrix: Floats) -> Floats:
+    """The probabilities of class 1, on one thread."""
     return np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
 
 
@@ -125,11 +198,13 @@ def _parity(booster: lgb.Booster, dataset: Dataset) -> tuple[ParityRow, ...]:
     nullable = {feature.name for feature in dataset.schema.features if feature.nullable}
     if nullable:
         rows.append({name: None if name in nullable else value for name, value in rows[0].items()})
-    outputs = _predict(booster, np.array([dataset.schema.encode(row) for row in rows]))
-    return tuple(ParityRow(features=row, output=float(output).hex()) for row, output in zip(rows, outputs, strict=True))
+    outputs = predict(booster, np.array([dataset.schema.encode(row) for row in rows]))
+    return tuple(
+        ParityRow(features=row, outputs=(float(output).hex(),)) for row, output in zip(rows, outputs, strict=True)
+    )
 
 
-def _reporter(on_round: Callable[[int, int], None], rounds: int) -> Callable[[CallbackEnv], None]:
+def _reporter(on_round: OnRound, rounds: int) -> Callable[[CallbackEnv], None]:
     def report(environment: CallbackEnv) -> None:
         on_round(environment.iteration + 1, rounds)
 

@@ -1,17 +1,27 @@
-"""`python3 -m scoring`. Exit status: 0 told to stop, 2 the configuration is wrong, 3 it cannot listen."""
+"""`python3 -m scoring`.
 
-import functools
+Exit status: 0 told to stop, 2 the configuration is wrong, 3 it cannot listen, 4 the prediction log has no folder.
+"""
+
+import asyncio
+import gc
 import sys
+from functools import partial
 
 import structlog
 from lifecycle.logs import configure_logging
 from lifecycle.registry import ModelRegistry
-from lifecycle.settings import ConfigurationError, StoreSettings, read_settings
+from lifecycle.settings import ConfigurationError, PredictionStoreSettings, StoreSettings, read_settings
 from lifecycle.store import ObjectStore
 
 from scoring.app import Dependencies, create_app
 from scoring.champion import ChampionHolder
-from scoring.loader import ChampionLoader, load_champion
+from scoring.connection import Connection
+from scoring.hot import PATHS
+from scoring.loader import ChampionLoader, ChampionSource
+from scoring.log.log import open_log
+from scoring.log.metrics import LogMetrics
+from scoring.log.segments import FolderUnusableError
 from scoring.metrics import Metrics
 from scoring.server import Drain, build_server
 from scoring.settings import ScoringSettings
@@ -23,14 +33,42 @@ def main() -> int:
     try:
         store_settings = read_settings(StoreSettings)
         settings = read_settings(ScoringSettings)
+        if settings.log_mode != "off":
+            prediction_settings = read_settings(PredictionStoreSettings)
     except ConfigurationError as error:
         return _refuse(error)
     configure_logging("scoring", settings.log_level)
     registry = ModelRegistry(ObjectStore.open(store_settings), store_settings.model_name)
     champion, metrics, drain = ChampionHolder(), Metrics(), Drain(settings.drain_seconds)
-    loader = ChampionLoader(functools.partial(load_champion, registry), champion, metrics)
-    app = create_app(Dependencies(settings, champion, metrics, loader.run, is_draining=lambda: drain.begun))
-    build_server(app, settings, drain).run()
+    loader = ChampionLoader(ChampionSource(registry), champion, metrics, settings.poll_seconds)
+    predictions = None
+    if settings.log_mode != "off":
+        predictions = ObjectStore.open(store_settings, url=prediction_settings.prediction_store_url)
+    log_metrics = LogMetrics(metrics.registry, store_settings.model_name)
+    try:
+        log = open_log(settings, predictions, store_settings.model_name, log_metrics)
+    except FolderUnusableError as error:
+        structlog.stdlib.get_logger().error("prediction_log_unusable", message=str(error))
+        return 4
+
+    async def background() -> None:
+        try:
+            await asyncio.gather(loader.run(), log.run())
+        finally:
+            await log.close()
+
+    app = create_app(
+        Dependencies(
+            settings,
+            champion,
+            metrics,
+            background,
+            is_draining=lambda: drain.begun,
+            log=None if settings.log_mode == "off" else log,
+        )
+    )
+    gc.freeze()  # what is imported stays: a full collection would walk it for 40 ms, and every request with it
+    build_server(app, settings, drain, partial(Connection, PATHS, app.at_once)).run()
     return 0
 
 

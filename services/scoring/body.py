@@ -1,9 +1,10 @@
 """Reading a request body without letting the client decide how much memory and time that takes."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from scoring.errors import RequestError
 
@@ -13,54 +14,70 @@ _DISCARDED_BODIES: Final = 4
 A client that is still sending when the connection closes often never sees the answer that says why.
 """
 
+_JSON: Final = b"application/json"
 
-async def read_json_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
-    """The body of a JSON request.
+
+def refuse_unless_json(headers: Mapping[bytes, bytes]) -> None:
+    """Raises RequestError (415) unless the body is declared as plain JSON in UTF-8."""
+    if headers.get(b"content-type") != _JSON:
+        media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+        if media_type.strip() != _JSON:
+            raise RequestError(415, "unsupported_media_type", "The Content-Type must be application/json.")
+        if parameters.strip().removeprefix(b"charset=").strip(b'"') not in (b"", b"utf-8", b"utf8"):
+            raise RequestError(415, "unsupported_media_type", "The charset must be utf-8.")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise RequestError(415, "unsupported_media_type", "The body must not be compressed.")
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int, timeout_seconds: float) -> bytes:
+    """The body of a request.
+
+    Args:
+        headers: of the request.
+        receive: gives the body's pieces.
+        max_bytes: how large it may be.
+        timeout_seconds: how long it may take to arrive.
 
     Raises:
-        RequestError: it is declared as something else (415), larger than `max_bytes` (413), not here after
-            `timeout_seconds` (408), or breaks off (400).
+        RequestError: it is larger (413), slower (408), or breaks off (400).
     """
-    _refuse_other_types(request)
-    expects_go_ahead = request.headers.get("expect", "").lower() == "100-continue"
-    declared = request.headers.get("content-length", "")
-    if expects_go_ahead and declared.isdecimal() and int(declared) > max_bytes:
-        raise _too_large(max_bytes, close=True)  # not a byte of it was sent yet
+    if b"expect" in headers:
+        _refuse_announced(headers, max_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _read(request, max_bytes)
+            return await _whole(receive, max_bytes)
     except TimeoutError:
         message = f"The body did not arrive within {timeout_seconds:g} s."
         raise RequestError(408, "body_too_slow", message, close=True) from None
-    except ClientDisconnect:
-        raise RequestError(400, "body_incomplete", "The body broke off.", close=True) from None
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def _whole(receive: Receive, max_bytes: int) -> bytes:
     body = bytearray()
     received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError(400, "body_incomplete", "The body broke off.", close=True)
+        piece = message.get("body", b"")
+        received += len(piece)
         if received <= max_bytes:
-            body += chunk
+            body += piece
         elif received > max_bytes * _DISCARDED_BODIES:
             raise _too_large(max_bytes, close=True)
         else:
             body.clear()
+        if not message.get("more_body", False):
+            break
     if received > max_bytes:
         raise _too_large(max_bytes, close=False)
     return bytes(body)
 
 
-def _refuse_other_types(request: Request) -> None:
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    if media_type.strip().lower() != "application/json":
-        raise RequestError(415, "unsupported_media_type", "The Content-Type must be application/json.")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if charset not in ("", "utf-8", "utf8"):
-        raise RequestError(415, "unsupported_media_type", "The charset must be utf-8.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise RequestError(415, "unsupported_media_type", "The body must not be compressed.")
+def _refuse_announced(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
+    """Refuses what is declared too large by a client that waits for the word to send: not a byte has to be read."""
+    declared = headers.get(b"content-length", b"")
+    if headers[b"expect"].lower() == b"100-continue" and declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes, close=True)
 
 
 def _too_large(max_bytes: int, *, close: bool) -> RequestError:

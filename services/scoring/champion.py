@@ -1,11 +1,13 @@
 """The model that serves, as one reference that readers take once for each request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from lifecycle.manifest import Manifest
 
+from scoring.answers import AnswerWriter
 from scoring.predictor import Predictor
+from scoring.rows import RowReader
 from scoring.wire import ModelReference
 
 NotReadyCode: TypeAlias = Literal["starting", "waiting_for_champion", "store_unavailable", "model_refused"]
@@ -17,6 +19,15 @@ class ServedModel:
 
     manifest: Manifest
     predictor: Predictor
+    reader: RowReader = field(init=False)
+    """Reads rows of this model's features."""
+    writer: AnswerWriter = field(init=False)
+    """Writes its answers."""
+
+    def __post_init__(self) -> None:
+        """Prepares both ways, so that a model that is served costs its first request nothing."""
+        object.__setattr__(self, "reader", RowReader(self.manifest.feature_schema))
+        object.__setattr__(self, "writer", AnswerWriter(self.manifest))
 
     @property
     def reference(self) -> ModelReference:

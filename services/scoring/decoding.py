@@ -1,4 +1,7 @@
-"""From the bytes of a predict request to the matrix the model wants; every way to be wrong has its own answer."""
+"""From the bytes of a predict request to the matrix the model wants; every way to be wrong has its own answer.
+
+The slow way: `scoring.rows` reads what is right, and comes here to hear what is wrong.
+"""
 
 import json
 from typing import Final
@@ -25,17 +28,21 @@ class _NotANumber:
 _NOT_A_NUMBER: Final = _NotANumber()
 
 
-def decode_rows(body: bytes, schema: FeatureSchema, max_rows: int) -> npt.NDArray[np.float64]:
-    """The rows of {"rows": [{feature: value, ...}, ...]} as a matrix, one row each.
+def decode_request(body: bytes, schema: FeatureSchema, max_rows: int) -> tuple[npt.NDArray[np.float64], bool]:
+    """The rows of {"rows": [{feature: value, ...}, ...]} as a matrix, and whether contributions are wanted.
 
     Raises:
         RequestError: the body is not JSON (400), or not rows of this schema (422).
     """
-    rows = _rows(_decode(body), max_rows)
+    document = object_of(decode_json(body), "body", "an object with the field rows", ("rows", "contributions"))
+    contributions = document.get("contributions", False)
+    if not isinstance(contributions, bool):
+        raise wrong_shape("contributions", "true or false", contributions)
+    rows = list_of(document, "rows", "an array of objects", max_rows)
     matrix = np.empty((len(rows), len(schema.features)))
     for index, row in enumerate(rows):
         matrix[index] = _encode(row, schema, f"rows[{index}]")
-    return matrix
+    return matrix, contributions
 
 
 def shown(text: str) -> str:
@@ -44,7 +51,12 @@ def shown(text: str) -> str:
     return cut.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _decode(body: bytes) -> object:
+def decode_json(body: bytes) -> object:
+    """The document.
+
+    Raises:
+        RequestError: the body is not UTF-8, not JSON, or nested too deeply (400).
+    """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -59,29 +71,51 @@ def _decode(body: bytes) -> object:
     return document
 
 
-def _rows(document: object, max_rows: int) -> list[object]:
-    if not isinstance(document, dict):
-        raise _shape("body", "an object with the field rows", document)
-    _refuse_doubled(document, "")
-    for key in document:
-        if key != "rows":
-            raise RequestError(422, "unknown_field", "The only field is rows.", shown(key))
-    if "rows" not in document:
-        raise RequestError(422, "missing_field", "This field is required.", "rows")
-    rows = document["rows"]
-    if not isinstance(rows, list):
-        raise _shape("rows", "an array of objects", rows)
-    if not rows:
-        raise RequestError(422, "no_rows", "At least one row is required.", "rows")
-    if len(rows) > max_rows:
-        raise RequestError(422, "too_many_rows", f"{len(rows)} rows; at most {max_rows} are answered at once.", "rows")
-    return rows
+def object_of(found: object, place: str, wanted: str, fields: tuple[str, ...]) -> dict[str, object]:
+    """An object that has none but these fields, each once, and the first of them.
+
+    Args:
+        found: the decoded value.
+        place: where it is, `body` for the whole.
+        wanted: what it should be, for the message.
+        fields: the names; the first is required.
+
+    Raises:
+        RequestError: it is something else (422).
+    """
+    if not isinstance(found, dict):
+        raise wrong_shape(place, wanted, found)
+    prefix = "" if place == "body" else f"{place}."
+    refuse_doubled_keys(found, prefix)
+    for key in found:
+        if key not in fields:
+            message = f"The fields are {', '.join(fields)}." if len(fields) > 1 else f"The only field is {fields[0]}."
+            raise RequestError(422, "unknown_field", message, f"{prefix}{shown(key)}")
+    if fields[0] not in found:
+        raise RequestError(422, "missing_field", "This field is required.", f"{prefix}{fields[0]}")
+    return found
+
+
+def list_of(document: dict[str, object], field: str, wanted: str, most: int) -> list[object]:
+    """The field's elements, at least one.
+
+    Raises:
+        RequestError: it is no array, or has too few or too many elements (422).
+    """
+    found = document[field]
+    if not isinstance(found, list):
+        raise wrong_shape(field, wanted, found)
+    if not found:
+        raise RequestError(422, "no_rows", "At least one is required.", field)
+    if len(found) > most:
+        raise RequestError(422, "too_many_rows", f"{len(found)} {field}; at most {most} are answered at once.", field)
+    return found
 
 
 def _encode(row: object, schema: FeatureSchema, place: str) -> list[float]:
     if not isinstance(row, dict):
-        raise _shape(place, "an object with a value for each feature", row)
-    _refuse_doubled(row, f"{place}.")
+        raise wrong_shape(place, "an object with a value for each feature", row)
+    refuse_doubled_keys(row, f"{place}.")
     try:
         return schema.encode(row)
     except FeatureError as error:
@@ -89,14 +123,17 @@ def _encode(row: object, schema: FeatureSchema, place: str) -> list[float]:
         if row.get(error.feature) is _NOT_A_NUMBER:
             message = "NaN and Infinity are not JSON; a missing value is null."
             raise RequestError(422, "not_finite", message, field) from None
-        raise RequestError(422, error.code, error.message, field) from None
+        unseen = error.feature if error.code == "unknown_category" else None
+        raise RequestError(422, error.code, error.message, field, feature=unseen) from None
 
 
-def _shape(place: str, wanted: str, found: object) -> RequestError:
+def wrong_shape(place: str, wanted: str, found: object) -> RequestError:
+    """What to raise when something else stands in a place than what is wanted."""
     return RequestError(422, "wrong_shape", f"Expected {wanted}, got {json_type(found)}.", place)
 
 
-def _refuse_doubled(found: dict[str, object], prefix: str) -> None:
+def refuse_doubled_keys(found: dict[str, object], prefix: str) -> None:
+    """Raises RequestError when a key stands twice in an object that `decode_json` gave."""
     if isinstance(found, _DoubledKey):
         raise RequestError(422, "doubled_key", "This key stands here more than once.", f"{prefix}{shown(found.key)}")
 

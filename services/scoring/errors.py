@@ -21,6 +21,16 @@ ErrorCode: TypeAlias = (
         "body_too_slow",
         "body_incomplete",
         "unsupported_media_type",
+        "wrong_datatype",
+        "unknown_output",
+        "unknown_label",
+        "unknown_model",
+        "unknown_version",
+        "unauthorized",
+        "too_many_requests",
+        "too_slow",
+        "log_off",
+        "log_unavailable",
         "not_found",
         "method_not_allowed",
         "bad_request",
@@ -53,10 +63,27 @@ class RequestError(Exception):
     """A request that is answered with an error."""
 
     def __init__(
-        self, status: int, code: ErrorCode, message: str, field: str | None = None, *, close: bool = False
+        self,
+        status: int,
+        code: ErrorCode,
+        message: str,
+        field: str | None = None,
+        *,
+        feature: str | None = None,
+        close: bool = False,
     ) -> None:
-        """Args: HTTP status, code, what the client may read, where; and whether to close the connection after it."""
+        """What to answer.
+
+        Args:
+            status: of HTTP.
+            code: from the fixed list.
+            message: what the client may read.
+            field: where in the request.
+            feature: the feature that has an unknown category.
+            close: whether to close the connection afterwards.
+        """
         super().__init__(message)
         self.status: Final = status
         self.body: Final = ErrorResponse(ErrorBody(code, message, field))
+        self.feature: Final = feature
         self.close: Final = close

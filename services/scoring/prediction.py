@@ -1,27 +1,65 @@
 """Prediction as the service sees it: a body in, an answer out. Knows nothing of HTTP."""
 
-import uuid
+import time
+from dataclasses import dataclass
 
 from scoring.champion import ServedModel
-from scoring.decoding import decode_rows
-from scoring.wire import Prediction, PredictResponse
+from scoring.identifiers import new_id, prediction_ids
+from scoring.rows import Rows
 
 
-def predict(model: ServedModel, body: bytes, max_rows: int) -> PredictResponse:
-    """Scores the rows of a request body.
+@dataclass(slots=True)
+class Scored:
+    """Rows, and what the model answered.
+
+    Attributes:
+        model: which one.
+        rows: the rows.
+        ids: one for each row.
+        outputs: as many for each row as the model has.
+        body: the answer.
+        predictor_seconds: how long the model took.
+    """
+
+    model: ServedModel
+    rows: Rows
+    ids: list[str]
+    outputs: list[float]
+    body: bytes
+    predictor_seconds: float
+
+
+def score(model: ServedModel, rows: Rows, *, on_loop: bool) -> tuple[list[float], float]:
+    """The outputs for rows, and the seconds that the model took.
+
+    Args:
+        model: what scores.
+        rows: what is scored.
+        on_loop: whether this is the thread that scores single rows.
+    """
+    started = time.perf_counter()
+    if rows.count == 1 and on_loop:
+        outputs = model.predictor.predict_row(rows.vectors)
+    else:
+        outputs = model.predictor.predict_rows(rows.vectors, rows.count)
+    return outputs, time.perf_counter() - started
+
+
+def predict(model: ServedModel, body: bytes, max_rows: int, request_id: str = "", *, on_loop: bool = True) -> Scored:
+    """Scores the rows of the body of a predict request.
+
+    Args:
+        model: what scores.
+        body: JSON.
+        max_rows: how many rows it may have.
+        request_id: what the ids begin with; a new one by default.
+        on_loop: as in `score`.
 
     Raises:
         RequestError: the body is not rows of this model.
     """
-    manifest = model.manifest
-    matrix = decode_rows(body, manifest.feature_schema, max_rows)
-    probabilities: list[float] = model.predictor.predict(matrix).tolist()
-    below, above = manifest.classes
-    threshold = manifest.threshold
-    return PredictResponse(
-        model.reference,
-        [
-            Prediction(uuid.uuid4().hex, probability, above if probability >= threshold else below)
-            for probability in probabilities
-        ],
-    )
+    rows = model.reader.read(body, max_rows)
+    outputs, seconds = score(model, rows, on_loop=on_loop)
+    ids = prediction_ids(request_id or new_id(), rows.count)
+    contributions = model.predictor.contributions(rows.vectors, rows.count) if rows.contributions else None
+    return Scored(model, rows, ids, outputs, model.writer.write(ids, outputs, contributions), seconds)

@@ -1,11 +1,14 @@
 """The HTTP server, and how it stops without losing a request."""
 
+import asyncio
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scoring.settings import ScoringSettings
 
@@ -73,14 +76,19 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def build_server(app: ASGIApp, settings: ScoringSettings, drain: Drain) -> DrainingServer:
-    """A server for the application."""
+def build_server(
+    app: ASGIApp,
+    settings: ScoringSettings,
+    drain: Drain,
+    connection: Callable[..., asyncio.Protocol] = HttpToolsProtocol,
+) -> DrainingServer:
+    """A server for the application, with connections that this makes."""
     config = uvicorn.Config(
         app,
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",
-        http="httptools",
+        http=connection,  # type: ignore[arg-type] # called like a class
         ws="none",
         lifespan="on",
         access_log=False,

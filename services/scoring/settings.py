@@ -1,12 +1,15 @@
 """The settings of scoring, beside those of the store."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from lifecycle.manifest import Sha256
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from scoring.log.settings import LogSettings
 
 
-class ScoringSettings(BaseSettings):
+class ScoringSettings(LogSettings):
     """Environment variables named SCORING_<SETTING>."""
 
     model_config = SettingsConfigDict(env_prefix="SCORING_", frozen=True)
@@ -24,12 +27,28 @@ class ScoringSettings(BaseSettings):
     max_rows: int = Field(default=5000, ge=1, le=1_000_000, description="Most rows in one request.")
     body_timeout_seconds: float = Field(default=10, gt=0, le=600, description="Longest time a body may take to arrive.")
     inline_body_bytes: int = Field(
-        default=16 * 1024,
+        default=48 * 1024,
         ge=0,
         le=2**30,
-        description="Bodies up to this size, about 70 rows or 1 ms, are scored on the event loop; larger ones not.",
+        description="Bodies up to this size, about 80 rows of 30 features or 1 ms, are scored on the event loop.",
     )
     batch_threads: int = Field(default=1, ge=1, le=64, description="Threads that score the larger bodies.")
+    poll_seconds: float = Field(default=2, gt=0, le=3600, description="Between two looks at the champion pointer.")
+    batch_timeout_seconds: float = Field(
+        default=10, gt=0, le=600, description="Longest time a larger body may wait for a thread and be scored."
+    )
+    max_in_flight: int = Field(
+        default=128, ge=1, le=100_000, description="Most requests answered at once; more are told to come again (429)."
+    )
+    max_labels: int = Field(default=5000, ge=1, le=1_000_000, description="Most labels in one request.")
+    api_keys_sha256: Annotated[tuple[Sha256, ...], NoDecode] = Field(
+        default=(), description="SHA-256 of each valid API key in hex, with commas between; none lets everyone in."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level logged."
     )
+
+    @field_validator("api_keys_sha256", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given

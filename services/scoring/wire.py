@@ -1,8 +1,10 @@
-"""The bodies of answers."""
+"""The bodies of answers, and of labels."""
 
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+LabelOutcome: TypeAlias = Literal["accepted", "duplicate", "conflict"]
 
 
 class ModelReference(msgspec.Struct, frozen=True):
@@ -12,15 +14,34 @@ class ModelReference(msgspec.Struct, frozen=True):
     version: int
 
 
-class Prediction(msgspec.Struct, frozen=True):
-    """The answer to one row."""
+class Contribution(msgspec.Struct, frozen=True):
+    """What made one output what it is: base and features add up to the raw score, before any link function."""
+
+    class_: str | None = msgspec.field(name="class")
+    """The class whose score it is, of a multiclass model; else null."""
+    base: float
+    """The model's mean."""
+    features: dict[str, float]
+    """What each feature added; SHAP values."""
+
+
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to one row: for two classes a probability, for more probabilities, else a value or a score."""
 
     id: str
     """Names this prediction for good."""
-    probability: float
-    """Of the second of the model's classes: exactly what `Booster.predict` gives."""
-    class_: str = msgspec.field(name="class")
-    """The second class from the model's threshold on, else the first."""
+    probability: float | msgspec.UnsetType | None = msgspec.UNSET
+    """Of the second of two classes: exactly what `Booster.predict` gives."""
+    probabilities: dict[str, float | None] | msgspec.UnsetType = msgspec.UNSET
+    """Of each of three classes or more."""
+    value: float | msgspec.UnsetType | None = msgspec.UNSET
+    """Of a regression; null where it is not a finite number."""
+    score: float | msgspec.UnsetType | None = msgspec.UNSET
+    """Of a ranking: the higher, the sooner."""
+    class_: str | msgspec.UnsetType = msgspec.field(name="class", default=msgspec.UNSET)
+    """Of two, the second from the model's threshold on, else the first; of more, the most probable."""
+    contributions: list[Contribution] | msgspec.UnsetType = msgspec.UNSET
+    """One for each output, where the request asks for them."""
 
 
 class PredictResponse(msgspec.Struct, frozen=True):
@@ -28,6 +49,20 @@ class PredictResponse(msgspec.Struct, frozen=True):
 
     model: ModelReference
     predictions: list[Prediction]
+
+
+class LabelAnswer(msgspec.Struct, frozen=True):
+    """What became of one label."""
+
+    id: str
+    outcome: LabelOutcome
+    """A duplicate says what is known already; a conflict says otherwise, and is kept beside the first, which counts."""
+
+
+class LabelsResponse(msgspec.Struct, frozen=True):
+    """What became of the labels of a request, in their order."""
+
+    labels: list[LabelAnswer]
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -43,5 +78,5 @@ class Ready(msgspec.Struct, frozen=True):
     status: Literal["ready"] = "ready"
 
 
-encode_json = msgspec.json.Encoder().encode
+encode_json: Final = msgspec.json.Encoder().encode
 """Floats are written with as many digits as it takes to read the same float back."""

@@ -78,7 +78,7 @@ def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables:
 
 def copy_checkout(target: Path) -> Path:
     """A second checkout, to be changed at will."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "*.egg-info")
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", "*.egg-info")
     shutil.copytree(ROOT, target, ignore=ignored)
     (target / ".venv").symlink_to(ROOT / ".venv")
     return target

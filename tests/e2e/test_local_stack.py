@@ -50,7 +50,7 @@ def test_prometheus_scrapes_every_replica(stack: Stack) -> None:
         return [sample["value"][1] for sample in found]
 
     # A pod's first scrape may come before it listens, or before it has its model: the next is 15 s later.
-    assert eventually(lambda: ask('up{namespace="ml"}'), lambda seen: seen == ["1", "1"]) == ["1", "1"]
+    assert eventually(lambda: ask('up{job="scoring"}'), lambda seen: seen == ["1", "1"]) == ["1", "1"]
     assert eventually(lambda: ask("scoring_model_info"), lambda seen: seen == ["1", "1"]) == ["1", "1"]
 
 

@@ -168,7 +168,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """A second pair of eyes on the cluster, and a second hand in a namespace."""
+    """A second pair of eyes on the cluster, and a second hand in a namespace; none is what each object says itself."""
 
     program: Path
     kubeconfig: Path
@@ -176,7 +176,8 @@ class Kubectl:
 
     def __call__(self, *arguments: str) -> str:
         """Runs a command in the namespace; gives what it printed."""
-        command = [str(self.program), f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *arguments]
+        where = [f"--namespace={self.namespace}"] if self.namespace else []
+        command = [str(self.program), f"--kubeconfig={self.kubeconfig}", *where, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout

@@ -137,3 +137,25 @@ def _wait_for(address: str) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+COPY = """
+import pulumi_docker_build as docker_build
+
+docker_build.Index("web", sources=["one.example/web:1"], tag="two.example/web:1", push=True)
+"""
+
+
+def test_a_copy_is_planned_recorded_on_demand_and_otherwise_refused(stack: Stack) -> None:
+    """Between registries only the official plugin copies; a rehearsal records that it would, once."""
+    stack.write(COPY)
+    assert stack.succeed("preview").operations[-1] == ("create", "web")
+    refused = stack.command("up")
+    assert refused.code != 0
+    assert "copies no images between registries: install the official plugin" in refused.errors
+
+    stack.environment = {**stack.environment, "DOCKER_BUILD_DOUBLE_RECORD": "true"}
+    stack.succeed("up")
+    assert stack.resources()["web"]["outputs"]["ref"].startswith("two.example/web:1@sha256:")
+    assert stack.succeed("up", "--refresh").operations == []
+    stack.succeed("destroy")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import pulumi
 import yaml
@@ -14,6 +15,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
 from pulumi.runtime.proto import resource_pb2
 
+from infra import generated
 from infra.naming import PROJECT
 
 ROOT: Final = Path(__file__).parents[2]
@@ -77,8 +79,15 @@ class Resource:
     @property
     def pod(self) -> dict[str, Json]:
         """The pod that a workload makes."""
-        pod: dict[str, Json] = self.inputs["spec"]["template"]["spec"]
+        pod: dict[str, Json] = self.pod_template["spec"]
         return pod
+
+    @property
+    def pod_template(self) -> dict[str, Json]:
+        """The pod with its labels; a CronJob has it inside a Job."""
+        spec = self.inputs["spec"]
+        template: dict[str, Json] = spec.get("jobTemplate", {"spec": spec})["spec"]["template"]
+        return template
 
     @property
     def containers(self) -> list[dict[str, Json]]:
@@ -112,7 +121,11 @@ class Rendered:
     @property
     def workloads(self) -> list[Resource]:
         """What makes pods."""
-        return [resource for resource in self.kubernetes if "template" in resource.inputs.get("spec", {})]
+        return [
+            resource
+            for resource in self.kubernetes
+            if resource.inputs.get("spec", {}).keys() & {"template", "jobTemplate"}
+        ]
 
     @property
     def kubernetes(self) -> list[Resource]:
@@ -186,11 +199,13 @@ class _Monitor(mocks.MockMonitor):
                 metadata["name"] = f"{request.name}-0123abcd"
         if request.type == "docker-build:index:Image":
             state["digest"] = DIGEST
+        if request.type == "docker-build:index:Index":
+            state["ref"] = f"{state['tag']}@{DIGEST}"
         if request.type.startswith("aws:"):
             state.update(_made_by_aws(request.type, request.name, json_format.MessageToDict(request.object)))
         if request.type in _LOAD_BALANCED:
             state["status"] = {"loadBalancer": {"ingress": [{"hostname": f"{request.name}.elb.example"}]}}
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=state)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=_id(request.type, request.name), object=state)
 
     def RegisterResourceOutputs(self, request: Any) -> empty_pb2.Empty:  # noqa: ANN401, N802 (gRPC's)
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack" and (
@@ -201,6 +216,11 @@ class _Monitor(mocks.MockMonitor):
 
 
 _LOAD_BALANCED: Final = {"kubernetes:core/v1:Service", "kubernetes:networking.k8s.io/v1:Ingress"}
+
+
+def _id(type_: str, name: str) -> str:
+    """A subnet's is looked at where it is used; the others may be anything."""
+    return f"subnet-{name.replace('-', '')}" if type_ == "aws:ec2/subnet:Subnet" else f"{name}-id"
 
 
 def _made_by_aws(type_: str, name: str, inputs: dict[str, Json]) -> dict[str, Json]:
@@ -254,6 +274,9 @@ def render(config: Mapping[str, str] | None = None, into: Rendered | None = None
     def program() -> None:
         runpy.run_path(str(ROOT / "infra" / "__main__.py"))
 
+    # Random where it runs; the same here, so that two renderings can be compared.
+    generated._random = lambda: "generated"
+
     async def run() -> None:
         set_mocks(_NoMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
         set_all_config(dict(config or configuration()), [SECRET_KEY])
@@ -261,7 +284,8 @@ def render(config: Mapping[str, str] | None = None, into: Rendered | None = None
         pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # what a new process starts with
         await run_in_stack(program)
 
-    asyncio.run(run())
+    with patch("infra.images.require_builder"):  # what builds images is the machine's
+        asyncio.run(run())
     return rendered
 
 

@@ -11,7 +11,16 @@ import pytest
 
 from tests.infra.harness import ROOT
 
-KUBERNETES_PARTS = {"apps", "batch", "core", "meta", "policy", "rbac"}
+KUBERNETES_PARTS = {
+    "apps.v1",
+    "autoscaling.v2",
+    "batch.v1",
+    "core.v1",
+    "meta.v1",
+    "networking.v1",
+    "policy.v1",
+    "rbac.v1",
+}
 """What the program uses of an SDK whose whole takes several seconds to import."""
 
 
@@ -87,15 +96,17 @@ def loaded(program: str) -> set[str]:
 def test_the_local_stack_loads_the_sdks_that_it_uses_and_no_others() -> None:
     """The SDKs are most of what a preview waits for."""
     modules = loaded(
-        "import infra.local.platform, infra.monitoring, infra.outputs, infra.platforms, infra.workloads.bootstrap, "
+        "import infra.local.platform, infra.monitoring.monitoring, infra.outputs, infra.platforms, "
+        "infra.workloads.bootstrap, "
         "infra.workloads.scoring, pulumi_kubernetes as k8s\n"
         # Loaded on first use: a resource is made of these.
-        "k8s.apps.v1.Deployment, k8s.batch.v1.Job, k8s.core.v1.Pod, k8s.meta.v1.ObjectMetaArgs, "
-        "k8s.policy.v1.PodDisruptionBudget, k8s.rbac.v1.Role"
+        "k8s.apps.v1.Deployment, k8s.autoscaling.v2.HorizontalPodAutoscaler, k8s.batch.v1.Job, k8s.core.v1.Pod, "
+        "k8s.meta.v1.ObjectMetaArgs, k8s.networking.v1.NetworkPolicy, k8s.policy.v1.PodDisruptionBudget, "
+        "k8s.rbac.v1.Role"
     )
     # A part that is only announced has no inputs yet.
     parts = {module for module in modules if re.fullmatch(r"pulumi_kubernetes\.\w+\.\w+\._inputs", module)}
-    assert parts == {f"pulumi_kubernetes.{part}.v1._inputs" for part in KUBERNETES_PARTS}
+    assert parts == {f"pulumi_kubernetes.{part}._inputs" for part in KUBERNETES_PARTS}
     assert "pulumi_aws" not in modules
 
 

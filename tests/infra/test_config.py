@@ -35,13 +35,13 @@ def test_what_the_configuration_says_is_what_the_stack_gets() -> None:
     config = parse(
         configuration(
             models=[{"name": "car-loan"}, {"name": "churn"}],
-            scoring={"replicas": 5, "resources": {"memory_limit_mib": 1024}},
+            scoring={"min_replicas": 5, "resources": {"memory_limit_mib": 1024}},
             local={"exposure": "cluster_ip", "registry": "registry.example:5000/ml", "kube_context": "kind-dev"},
         ),
         [SECRET_KEY],
     )
     assert [model.name for model in config.models] == ["car-loan", "churn"]
-    assert config.scoring.replicas == 5
+    assert config.scoring.min_replicas == 5
     assert config.scoring.resources.memory_limit_mib == 1024
     assert config.scoring.resources.memory_request_mib == DEFAULTS.scoring.resources.memory_request_mib
     assert (config.local.exposure, config.local.registry) == ("cluster_ip", "registry.example:5000/ml")
@@ -56,13 +56,13 @@ def test_other_projects_keys_are_not_looked_at() -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     """What was checked once stays what it was."""
     with pytest.raises(ValueError, match="frozen"):
-        DEFAULTS.scoring.replicas = 3
+        DEFAULTS.scoring.min_replicas = 3
 
 
 BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("a wrong word", {"platform": "locl"}, "platform", ('"locl"', "must be 'local' or 'aws'")),
     ("not a structure", {"models": "car-loan"}, "models", ('"car-loan"', "must be a valid array")),
-    ("no JSON", {"scoring": "{replicas: 2"}, "scoring", ('"{replicas: 2"', "must be an object")),
+    ("no JSON", {"scoring": "{min_replicas: 2"}, "scoring", ('"{min_replicas: 2"', "must be an object")),
     ("no model", {"models": []}, "models", ("[]", f"1 to {MODEL_LIMIT}", "not 0")),
     (
         "too many models",
@@ -79,11 +79,29 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         (f"{MODEL_NAME_LIMIT} characters at most",),
     ),
     ("a missing name", {"models": [{"name": "a"}, {}]}, "models[1].name", ("not set", "required")),
-    ("too few", {"scoring": {"replicas": 0}}, "scoring.replicas", ("0", "greater than or equal to 1", "1 to 100")),
-    ("too many", {"scoring": {"replicas": 101}}, "scoring.replicas", ("101", "less than or equal to 100")),
-    ("a number as text", {"scoring": {"replicas": "2"}}, "scoring.replicas", ('"2"', "must be a valid integer")),
-    ("a fraction", {"scoring": {"replicas": 2.5}}, "scoring.replicas", ("2.5", "must be a valid integer")),
-    ("a truth value", {"scoring": {"replicas": True}}, "scoring.replicas", ("true", "must be a valid integer")),
+    (
+        "too few",
+        {"scoring": {"min_replicas": 0}},
+        "scoring.min_replicas",
+        ("0", "greater than or equal to 1", "1 to 100"),
+    ),
+    ("too many", {"scoring": {"min_replicas": 101}}, "scoring.min_replicas", ("101", "less than or equal to 100")),
+    (
+        "a number as text",
+        {"scoring": {"min_replicas": "2"}},
+        "scoring.min_replicas",
+        ('"2"', "must be a valid integer"),
+    ),
+    ("a fraction", {"scoring": {"min_replicas": 2.5}}, "scoring.min_replicas", ("2.5", "must be a valid integer")),
+    ("a truth value", {"scoring": {"min_replicas": True}}, "scoring.min_replicas", ("true", "must be a valid integer")),
+    (
+        "no room to scale",
+        {"scoring": {"min_replicas": 7}},
+        "scoring",
+        ("min_replicas, 7, must not be above max_replicas, 6",),
+    ),
+    ("a load that is never reached", {"scoring": {"target_cpu_percent": 100}}, "scoring.target_cpu_percent", ("100",)),
+    ("a pool that is not there", {"scoring": {"node_pool": "batch"}}, "", ("scoring.node_pool: no pool batch", "none")),
     ("nothing", {"scoring": None}, "scoring", ("null", "must be an object")),
     (
         "a request above its limit",
@@ -112,8 +130,8 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("no context", {"local": {"kube_context": ""}}, "local.kube_context", ('""', "at least 1 character")),
     (
         "a moving tag",
-        {"local": {"images": {"prometheus": "quay.io/prometheus/prometheus:latest"}}},
-        "local.images.prometheus",
+        {"images": {"prometheus": "quay.io/prometheus/prometheus:latest"}},
+        "images.prometheus",
         ("prometheus:latest", "other than `latest`"),
     ),
     (
@@ -127,7 +145,7 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "a typing error",
         {"scorin": {}},
         "scorin",
-        ("{}", "unknown key", "did you mean `scoring`?", "known keys: aws, local,"),
+        ("{}", "unknown key", "did you mean `scoring`?", "known keys: alert_receivers, aws, drift, images,"),
     ),
     ("nothing like it", {"zzz": "1"}, "zzz", ('"1"', "unknown key; known keys:")),
     (
@@ -138,8 +156,8 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ),
     (
         "a typing error deep inside",
-        {"local": {"images": {"promteus": "x"}}},
-        "local.images.promteus",
+        {"images": {"promteus": "x"}},
+        "images.promteus",
         ('"x"', "did you mean `prometheus`?"),
     ),
     (
@@ -174,7 +192,7 @@ def test_what_has_no_default_must_be_given(key: str) -> None:
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     """One run shows all there is to mend, not one problem a run."""
     problems = refused(
-        configuration(platform="x", scoring={"replicas": 0}, scorin={}, models=[{"name": "A"}, {"nam": "b"}])
+        configuration(platform="x", scoring={"min_replicas": 0}, scorin={}, models=[{"name": "A"}, {"nam": "b"}])
         | {SECRET_KEY: "short"}
     )
     assert sorted(problems) == [
@@ -184,7 +202,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "realtime-ml:object_store_secret_key",
         "realtime-ml:platform",
         "realtime-ml:scorin",
-        "realtime-ml:scoring.replicas",
+        "realtime-ml:scoring.min_replicas",
     ]
 
 
@@ -221,7 +239,7 @@ def test_whatever_is_stored_encrypted_is_not_shown() -> None:
     """Somebody took the trouble to encrypt it, whatever its type says."""
     with pytest.raises(ConfigError) as caught:
         parse(
-            configuration(zzz=SECRET, scoring={"replicas": SECRET}),
+            configuration(zzz=SECRET, scoring={"min_replicas": SECRET}),
             ["realtime-ml:zzz", "realtime-ml:scoring", SECRET_KEY],
         )
     assert SECRET not in str(caught.value)

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from infra.monitoring import retention_size_mib
+from infra.monitoring.prometheus import retention_size_mib
 from tests.infra.harness import ROOT, Json, Rendered
 
 FILE = ROOT / "monitoring" / "prometheus" / "prometheus.yaml"
@@ -28,13 +28,15 @@ def test_prometheus_reads_the_file_where_it_is_mounted(local: Rendered) -> None:
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert f"--config.file={mounts['config']}/prometheus.yaml" in container["args"]
     assert f"--storage.tsdb.path={mounts['data']}" in container["args"]
-    assert workload.pod["volumes"] == [{"name": "config", "configMap": {"name": "prometheus-config-0123abcd"}}]
+    assert workload.pod["volumes"] == [
+        {"name": name, "configMap": {"name": f"prometheus-{name}-0123abcd"}} for name in ("config", "rules")
+    ]
 
 
 def test_prometheus_looks_for_pods_where_it_may_and_nowhere_else(local: Rendered, jobs: dict[str, Json]) -> None:
     """Without a right to list them it would find none, and say so only in its log."""
     (discovery,) = jobs["workloads"]["kubernetes_sd_configs"]
-    permitted = [role.inputs["metadata"]["namespace"] for role in local.of_type("Role")]
+    permitted = [local.the("Role", "prometheus").inputs["metadata"]["namespace"]]
     assert discovery == {"role": "pod", "namespaces": {"names": permitted}}
 
 
@@ -50,7 +52,7 @@ def test_scoring_asks_to_be_scraped_on_a_port_that_it_declares(local: Rendered) 
 def test_targets_are_named_by_application_namespace_and_pod(jobs: dict[str, Json]) -> None:
     """Rules and dashboards find them by these labels."""
     named = {rule["target_label"] for rule in jobs["workloads"]["relabel_configs"] if "action" not in rule}
-    assert named == {"job", "namespace", "pod"}
+    assert named == {"job", "namespace", "pod", "model"}
 
 
 @pytest.mark.parametrize(("disk_gib", "kept_mib"), [(1, 819), (4, 3276), (100, 81920)])

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from infra.config import StackConfig, parse
-from infra.naming import PROJECT
+from infra.naming import PROJECT, is_dns_label
 from tests.infra.harness import ROOT, SECRET, SECRET_KEY
 
 STACKS = sorted(ROOT.glob("Pulumi.*.yaml"))
@@ -19,7 +19,7 @@ STACKS = sorted(ROOT.glob("Pulumi.*.yaml"))
 def test_the_project_runs_infra_with_the_environment_beside_it() -> None:
     """The project runs infra with the environment beside it."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
-    assert project["name"] == PROJECT
+    assert is_dns_label(project["name"]), "a fork has a name of its own, of which the embedded cluster is called"
     assert (ROOT / project["main"] / "__main__.py").is_file()
     assert project["runtime"]["options"]["virtualenv"] == ".venv"
 
@@ -62,9 +62,9 @@ def repeated_defaults(given: object, field: FieldInfo) -> Iterator[str]:
 def test_a_default_that_is_repeated_is_found() -> None:
     """The test above would pass as well if it found nothing."""
     config = StackConfig.model_validate(
-        {"platform": "local", "models": ({"name": "a"},), "scoring": {"replicas": 2}}, strict=False
+        {"platform": "local", "models": ({"name": "a"},), "scoring": {"min_replicas": 2}}, strict=False
     )
-    assert list(repeated_defaults(config.scoring, StackConfig.model_fields["scoring"])) == ["replicas.2"]
+    assert list(repeated_defaults(config.scoring, StackConfig.model_fields["scoring"])) == ["min_replicas.2"]
 
 
 def test_there_is_an_environment_to_check() -> None:

@@ -41,7 +41,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, reference_csv: Path) -> W
         small = "".join(line for line, _ in zip(lines, range(SMALL_ROWS + 1), strict=False))
     (folder / "data" / reference_csv.name).write_text(small)
     recipe = (MODELS / "car_loan/recipe.toml").read_text()
-    recipe = re.sub(r"^rounds = \d+$", f"rounds = {SMALL_ROUNDS}", recipe, flags=re.MULTILINE)
+    recipe = re.sub(r"^rounds = \d+.*$", f"rounds = {SMALL_ROUNDS}", recipe, flags=re.MULTILINE)
     recipe = re.sub(r'^sha256 = ".*"$', f'sha256 = "{_sha256(small.encode())}"', recipe, flags=re.MULTILINE)
     (folder / "models/car_loan/recipe.toml").write_text(recipe)
     return Workshop(folder / "models", folder / "data")

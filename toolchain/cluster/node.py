@@ -93,20 +93,27 @@ def check(settings: ClusterSettings) -> None:
             "it needs root, and this is not root",
             "run as root, or use a cluster that you have: make up KUBE_CONTEXT=<its context>",
         )
-    if first_process(settings) is None:
-        _refuse_taken_ports(settings)
+    # Who starts it at this moment holds the lock, and its ports are no stranger's.
+    with _lock(settings):
+        if first_process(settings) is None:
+            _refuse_taken_ports(settings)
 
 
 def up(settings: ClusterSettings) -> None:
     """Start the cluster unless it runs, and wait until a pod can be scheduled on it.
 
+    One that runs with other programs or settings than this checkout's is stopped first; its data stays.
+
     Raises:
         ToolchainError: not root, a port is taken, a tool is not to be had, or it does not get ready.
     """
     check(settings)
-    settings.folder.mkdir(parents=True, exist_ok=True)
     tools = install(_NODE_TOOLS)
-    with FileLock(settings.folder.parent / f"{settings.name}.lock"):
+    with _lock(settings):
+        settings.folder.mkdir(exist_ok=True)
+        if first_process(settings) is not None and not _is_current(settings, tools):
+            down(settings)
+            _refuse_taken_ports(settings)
         if first_process(settings) is None:
             with step(_STARTING, 20):
                 _write_files(settings, tools)
@@ -195,16 +202,25 @@ def _write_files(settings: ClusterSettings, tools: dict[str, Path]) -> None:
         script = node_bin / name
         script.write_text(f'#!/bin/sh\nexec "{tools["xtables-nft-multi"]}" {name} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
-    search_path = f"{node_bin}:{bin_dir()}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    settings.logs.mkdir(exist_ok=True)
+    for path, text in _config_files(settings, tools).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _config_files(settings: ClusterSettings, tools: dict[str, Path]) -> dict[Path, str]:
+    search_path = f"{settings.folder / 'bin'}:{bin_dir()}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     chosen = programs(settings, tools)
     pause = next(
         images.reference(settings.registry, image) for image in images.system_images(tools) if image.name == "pause"
     )
-    settings.logs.mkdir(exist_ok=True)
-    for name, text in files.render(settings, tools, chosen, pause_image=pause, search_path=search_path).items():
-        path = settings.folder / "config" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    rendered = files.render(settings, tools, chosen, pause_image=pause, search_path=search_path)
+    return {settings.folder / "config" / name: text for name, text in rendered.items()}
+
+
+def _is_current(settings: ClusterSettings, tools: dict[str, Path]) -> bool:
+    wanted = _config_files(settings, tools)
+    return all(path.exists() and path.read_text(encoding="utf-8") == text for path, text in wanted.items())
 
 
 def _start(settings: ClusterSettings, tools: dict[str, Path]) -> None:
@@ -263,6 +279,11 @@ def _answers(settings: ClusterSettings, path: str) -> bool:
         return httpx.get(f"{settings.server}{path}", verify=context, timeout=2).is_success
     except httpx.TransportError:
         return False
+
+
+def _lock(settings: ClusterSettings) -> FileLock:
+    settings.folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(settings.folder.parent / f"{settings.name}.lock")
 
 
 def _refuse_taken_ports(settings: ClusterSettings) -> None:

@@ -67,19 +67,7 @@ def programs(settings: ClusterSettings, tools: Mapping[str, Path]) -> tuple[Prog
             tuple(control_plane.controller_manager(tools["kube-controller-manager"], plane)),
             30,
         ),
-        Program(
-            "kube-scheduler",
-            tool(
-                "kube-scheduler",
-                "--bind-address=127.0.0.1",
-                f"--kubeconfig={plane.kubeconfig('scheduler')}",
-                f"--authentication-kubeconfig={plane.kubeconfig('scheduler')}",
-                f"--authorization-kubeconfig={plane.kubeconfig('scheduler')}",
-                "--leader-elect=false",
-                "--profiling=false",
-            ),
-            30,
-        ),
+        Program("kube-scheduler", tuple(control_plane.scheduler(tools["kube-scheduler"], plane)), 30),
         Program(
             "kube-proxy",
             tool("kube-proxy", f"--config={files / 'kube-proxy.yaml'}", f"--hostname-override={settings.name}"),

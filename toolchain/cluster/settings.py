@@ -4,10 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain import project
 from toolchain.errors import ToolchainError
 from toolchain.paths import state_dir
-
-DEFAULT_NAME = "realtime-ml"
 
 # Inside the node's own network nothing else can hold an address or a port, so these never change.
 NODE_IP = "10.245.0.1"
@@ -21,6 +20,10 @@ HOST_REGISTRY_PORT = 30500
 NODE_PORTS = {
     **{f"scoring-{place}": 30080 + place for place in range(10)},  # one a model
     "prometheus": 30090,
+    "alertmanager": 30093,
+    "grafana": 30094,
+    "drift": 30095,
+    "retraining": 30096,
     "object_store": 30900,
 }
 
@@ -34,7 +37,7 @@ class ClusterSettings:
         port_offset: added to every port on 127.0.0.1, so that clusters can run side by side.
     """
 
-    name: str = DEFAULT_NAME
+    name: str = project.NAME
     port_offset: int = 0
 
     @classmethod
@@ -44,7 +47,7 @@ class ClusterSettings:
         Raises:
             ToolchainError: the offset is no number, or moves ports out of their range.
         """
-        name = os.environ.get("CLUSTER") or DEFAULT_NAME
+        name = os.environ.get("CLUSTER") or project.NAME
         text = os.environ.get("PORT_OFFSET") or "0"
         if not text.isdecimal() or int(text) > 65535 - max(NODE_PORTS.values()):
             raise ToolchainError(

@@ -4,22 +4,24 @@ Promises what `pulumi preview`, `up`, `refresh`, `destroy`, `about` and `install
 process of its own, in the interpreter of the virtual environment that Pulumi.yaml names (`runtime.options.virtualenv`,
 relative to that file; without it `python3` or `python` on PATH), in the folder of the program, with configuration,
 secrets, stack, project and organization. What it prints is shown; an exception is shown once, as the traceback of the
-program's own frames.
+program's own frames. Plugins written in Python run too, policy packs (`--policy-pack`) among them, each in the virtual
+environment that its own project file names.
 
 Does not promise: other tool chains than pip (`runtime.options.toolchain` uv or poetry), finding the plugins that the
-installed SDKs want (plugins are taken from PATH), code generation, conversion,
-debugging, plugins and policy packs written in Python.
+installed SDKs want (plugins are taken from PATH), code generation, conversion, debugging.
 """
 
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from toolchain.doubles.protos import skip_sdk
 
@@ -46,13 +48,14 @@ print(json.dumps(sorted((d.name, d.version) for d in importlib.metadata.distribu
 
 
 class LanguageHost:
-    """The engine's calls; one program runs at a time."""
+    """The engine's calls; one program runs at a time, and beside it as many plugins as it starts."""
 
     def __init__(self, engine: str) -> None:
         """Takes the address of the engine."""
         self._engine = engine
         self._log = EngineLog(engine)
         self._program: subprocess.Popen[bytes] | None = None
+        self._plugins: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
 
     def methods(self) -> Mapping[str, Method]:
@@ -69,6 +72,7 @@ class LanguageHost:
                 language_pb2.RuntimeOptionsRequest, lambda _: language_pb2.RuntimeOptionsResponse()
             ),
             "Run": Method(language_pb2.RunRequest, self._run),
+            "RunPlugin": Method(language_pb2.RunPluginRequest, self._run_plugin, streams=True),
             "About": Method(language_pb2.AboutRequest, self._about),
             "GetProgramDependencies": Method(language_pb2.GetProgramDependenciesRequest, self._dependencies),
             "InstallDependencies": Method(language_pb2.InstallDependenciesRequest, self._install, streams=True),
@@ -76,10 +80,11 @@ class LanguageHost:
         }
 
     def stop(self) -> None:
-        """Ends the program, if one runs."""
+        """Ends the program and the plugins that run."""
         with self._lock:
-            if self._program is not None and self._program.poll() is None:
-                self._program.terminate()
+            for process in (self._program, *self._plugins):
+                if process is not None and process.poll() is None:
+                    process.terminate()
 
     def _run(self, request: language_pb2.RunRequest) -> Message:
         self._log.announce(PLUGIN)
@@ -94,13 +99,35 @@ class LanguageHost:
         self._program.communicate(request.SerializeToString())
         return outcome(self._program.returncode)
 
+    def _run_plugin(self, request: language_pb2.RunPluginRequest) -> Iterator[Message]:
+        """What the plugin prints as it prints it, and its exit code at the end."""
+        command = [interpreter(request.info), "-u", request.info.program_directory, *request.args]
+        environment = dict(entry.split("=", 1) for entry in request.env) or None
+        with subprocess.Popen(
+            command,
+            cwd=request.pwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            with self._lock:
+                self._plugins.add(process)
+            try:
+                yield from _printed(process)
+            finally:
+                process.terminate()
+                with self._lock:
+                    self._plugins.discard(process)
+        yield language_pb2.RunPluginResponse(exitcode=process.returncode)
+
     def _about(self, request: language_pb2.AboutRequest) -> Message:
         python = interpreter(request.info)
-        version = _output([python, "-c", "import platform; print(platform.python_version())"]).strip()
+        version = _output([python, "-I", "-c", "import platform; print(platform.python_version())"]).strip()
         return language_pb2.AboutResponse(executable=python, version=version)
 
     def _dependencies(self, request: language_pb2.GetProgramDependenciesRequest) -> Message:
-        listed = json.loads(_output([interpreter(request.info), "-c", _LIST_PACKAGES]))
+        listed = json.loads(_output([interpreter(request.info), "-I", "-c", _LIST_PACKAGES]))
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[language_pb2.DependencyInfo(name=name, version=version) for name, version in listed]
         )
@@ -178,6 +205,25 @@ def outcome(exit_code: int) -> language_pb2.RunResponse:
     if exit_code < 0:
         return language_pb2.RunResponse(error=f"the program was killed by {signal.Signals(-exit_code).name}")
     return language_pb2.RunResponse(error=f"the program exited with code {exit_code}")
+
+
+def _printed(process: subprocess.Popen[bytes]) -> Iterator[language_pb2.RunPluginResponse]:
+    """Both streams of a process in one, as its lines come, until it has closed both."""
+    lines: queue.Queue[language_pb2.RunPluginResponse | None] = queue.Queue()
+
+    def read(stream: IO[bytes] | None, answer: Callable[[bytes], language_pb2.RunPluginResponse]) -> None:
+        for line in stream or ():
+            lines.put(answer(line))
+        lines.put(None)
+
+    streams = (
+        (process.stdout, lambda line: language_pb2.RunPluginResponse(stdout=line)),
+        (process.stderr, lambda line: language_pb2.RunPluginResponse(stderr=line)),
+    )
+    for stream in streams:
+        threading.Thread(target=read, args=stream, daemon=True).start()
+    for _ in streams:
+        yield from iter(lines.get, None)
 
 
 def _output(command: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Pods take what they ask for, say how they are, and can do no more than they need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from infra.policy.model import UNKNOWN, Context, Finding, Json, Resource, Rule
@@ -28,6 +28,17 @@ _SERVING_TYPES: Final = frozenset(
 _SECCOMP: Final = ("RuntimeDefault", "Localhost")
 
 _HOST_KEYS: Final = ("hostNetwork", "hostPID", "hostIPC")
+
+_LEVEL: Final = "pod-security.kubernetes.io/enforce"
+
+PRIVILEGED_NAMESPACES: Final = frozenset({"gpu"})
+"""Where pods may do more than restricted ones: only what is named below, which their own rules still hold them to."""
+
+ADDED_CAPABILITIES: Final[Mapping[tuple[Json, Json], frozenset[str]]] = {
+    # How the container runtime knows who may see a node's GPUs without one of its own; not root, it never has it.
+    ("gpu", "dcgm-exporter"): frozenset({"SYS_ADMIN"}),
+}
+"""By namespace and name, what a workload may add to the capabilities of its containers."""
 
 
 def containers(resource: Resource) -> Iterator[tuple[str, Json]]:
@@ -73,12 +84,24 @@ def restricted(resource: Resource, _: Context) -> Iterator[Finding]:
             yield Finding(
                 path=f"{spec_path}.{path}.hostPath", message="a folder of the node", way_out="use a claim or emptyDir"
             )
+    metadata = at(resource.properties, "metadata")
+    allowed = ADDED_CAPABILITIES.get((at(metadata, "namespace"), at(metadata, "name")), frozenset())
     for path, container in containers(resource):
-        for found in _container(container, at(spec, "securityContext")):
+        for found in _container(container, at(spec, "securityContext"), allowed):
             yield Finding(path=f"{path}.securityContext.{found.path}", message=found.message, way_out=found.way_out)
 
 
-def _container(container: Json, pod: Json) -> Iterator[Finding]:
+def restricted_namespace(resource: Resource, _: Context) -> Iterator[Finding]:
+    """A namespace lets in restricted pods alone, whoever makes them."""
+    labels = at(resource.properties, "metadata.labels")
+    level = labels.get(_LEVEL) if isinstance(labels, Mapping) else labels
+    if is_not(level, "restricted") and at(resource.properties, "metadata.name") not in PRIVILEGED_NAMESPACES:
+        yield Finding(
+            path=f"metadata.labels[{_LEVEL}]", message=f"is {level!r}", way_out="set it to restricted, with a version"
+        )
+
+
+def _container(container: Json, pod: Json, allowed: Collection[str]) -> Iterator[Finding]:
     own = at(container, "securityContext")
     # What a container does not say, its pod says for it.
     if is_not(_inherited(own, pod, "runAsNonRoot"), True):
@@ -97,7 +120,7 @@ def _container(container: Json, pod: Json) -> Iterator[Finding]:
     dropped = at(own, "capabilities.drop")
     if not has_unknown(dropped) and "ALL" not in items(dropped):
         yield Finding(path="capabilities.drop", message="keeps capabilities", way_out="drop ALL")
-    if added := [name for name in items(at(own, "capabilities.add")) if name != "NET_BIND_SERVICE"]:
+    if added := [name for name in items(at(own, "capabilities.add")) if name not in {"NET_BIND_SERVICE", *allowed}]:
         yield Finding(path="capabilities.add", message=f"adds {', '.join(map(str, added))}", way_out="add none")
 
 
@@ -130,5 +153,11 @@ RULES: Final = (
         description="A pod keeps to the `restricted` Pod Security level, with a read-only root file system.",
         applies_to=POD_TYPES,
         check=restricted,
+    ),
+    Rule(
+        name="namespaces-are-restricted",
+        description="A namespace lets in only pods of the `restricted` Pod Security level, but where that is named.",
+        applies_to=frozenset({"kubernetes:core/v1:Namespace"}),
+        check=restricted_namespace,
     ),
 )

@@ -163,3 +163,12 @@ def test_every_default_family_is_known_and_fits() -> None:
         for name in names:
             assert INSTANCE_FAMILIES[name].architecture == architecture
             assert not INSTANCE_FAMILIES[name].gpu
+
+
+def test_training_on_a_gpu_needs_a_pool_that_has_one() -> None:
+    """Otherwise a run would wait for a node that never comes."""
+    wanted = {"realtime-ml:training": json.dumps({"device_type": "gpu"})}
+    with pytest.raises(ConfigError, match=r"training.device_type is gpu, which needs aws.node_pools.gpu.enabled"):
+        parse(environment_configuration("dev") | wanted)
+    pools = {"cpu": {"architecture": "amd64"}, "gpu": {"enabled": True, "gpu_limit": 1}}
+    assert parse(environment_configuration("dev", node_pools=pools) | wanted).training.device_type == "gpu"

@@ -71,6 +71,30 @@ def test_images_are_built_for_where_their_pods_may_go() -> None:
     assert pool_architectures(NodePoolsConfig(), gpu=True) == ["arm64"]
 
 
+def test_a_workload_that_names_an_extra_pool_runs_there_and_its_image_is_built_for_it() -> None:
+    """The pool's taint keeps all others out, and another architecture would not start the image."""
+    config = environment_configuration("dev", node_pools={"extra": [{"name": "batch", "architecture": "amd64"}]})
+    rendered = render(config | {"realtime-ml:training": '{"node_pool": "batch"}'}, stack="dev")
+    pools = [pool.inputs["spec"]["template"] for pool in rendered.of_type("NodePool") if "batch" in pool.name]
+    job = rendered.the("Job", "bootstrap-car-loan").pod
+    for pool in pools:
+        assert job["nodeSelector"].items() <= pool["metadata"]["labels"].items()
+        (taint,) = pool["spec"]["taints"]
+        assert job["tolerations"] == [{**taint, "operator": "Equal"}]
+    assert rendered.the("Image", "retraining").inputs["platforms"] == ["linux/amd64"]
+    scoring = rendered.the("Deployment", "scoring-car-loan").pod
+    assert "nodeSelector" not in scoring
+    assert rendered.the("Image", "scoring").inputs["platforms"] == ["linux/arm64"]
+
+
+def test_third_party_images_come_from_where_the_configuration_says() -> None:
+    """A cluster without a way to their makers has them in a registry of its own."""
+    mirror = "mirror.example/prometheus:v3"
+    config = environment_configuration("dev") | {"realtime-ml:images": f'{{"prometheus": "{mirror}"}}'}
+    (container,) = render(config, stack="dev").the("StatefulSet", "prometheus").containers
+    assert container["image"] == mirror
+
+
 def test_every_pool_expires_its_nodes_is_limited_and_has_a_disruption_budget(aws: Rendered) -> None:
     """Every pool expires its nodes is limited and has a disruption budget."""
     pools = aws.of_type("NodePool")
@@ -90,20 +114,3 @@ def test_the_node_class_is_not_the_one_that_eks_owns(aws: Rendered) -> None:
     assert node_class.inputs["metadata"]["name"] != "default"
     assert node_class.inputs["spec"]["securityGroupSelectorTerms"] == [{"id": "sg-cluster"}]
     assert all("private" in term["id"] for term in node_class.inputs["spec"]["subnetSelectorTerms"])
-
-
-def test_turning_gpus_on_adds_the_pool_and_turning_them_off_removes_it() -> None:
-    """And changes nothing else where the processors are the same."""
-    cpu = {"architecture": "amd64"}
-    off, on = (
-        {
-            resource.urn: resource
-            for resource in render(
-                environment_configuration("dev", node_pools={"cpu": cpu, "gpu": gpu}), stack="dev"
-            ).resources
-        }
-        for gpu in ({"enabled": False}, {"enabled": True, "gpu_limit": 2})
-    )
-    assert [str(on[urn]) for urn in on.keys() - off.keys()] == ["NodePool node-pool-gpu"]
-    assert not off.keys() - on.keys()
-    assert {str(on[urn]) for urn in off if on[urn].inputs != off[urn].inputs} == set()

@@ -20,6 +20,7 @@ from tests.infra.harness import (
     render,
 )
 
+DEV = json.loads(environment_configuration("dev")[f"{PROJECT}:aws"])["name"]
 CERTIFICATE = "arn:aws:acm:eu-central-1:111122223333:certificate/01234567-89ab-cdef-0123-456789abcdef"
 PUBLIC = {
     "public": True,
@@ -167,13 +168,15 @@ def test_models_never_expire_and_predictions_do(prod: Rendered) -> None:
 
 
 def test_each_workload_has_a_role_with_what_it_does_and_no_more(aws: Rendered) -> None:
-    """Scoring reads models, training writes them."""
-    for name, writes in (("scoring-car-loan", False), ("bootstrap-car-loan", True)):
+    """Scoring reads models and writes predictions, training writes models."""
+    for name, writes in (("scoring-car-loan", "predictions"), ("bootstrap-car-loan", "models")):
         (association,) = (a for a in aws.of_type("PodIdentityAssociation") if a.name == name)
         assert (association.inputs["namespace"], association.inputs["serviceAccount"]) == ("ml", name)
         (policy,) = (p for p in aws.of_type("RolePolicy") if p.name == name)
-        assert ("s3:PutObject" in policy.inputs["policy"]) is writes
-        assert "predictions" not in policy.inputs["policy"]
+        statements = json.loads(policy.inputs["policy"])["Statement"]
+        written = {str(s["Resource"]) for s in statements if "s3:PutObject" in s["Action"]}
+        assert len(written) == 1
+        assert all(resource.endswith(f"-{writes}/*']") for resource in written), written
 
 
 def test_a_pod_starts_after_its_identity_is_there(aws: Rendered) -> None:
@@ -285,7 +288,7 @@ def test_a_budget_is_there_when_it_is_asked_for(dev: Rendered) -> None:
     cost = {"budget_usd_per_month": 500, "notify_email": "ml@example.com"}
     (budget,) = render(environment_configuration("dev", cost=cost), stack="dev").of_type("Budget")
     assert budget.inputs["limitAmount"] == "500"
-    assert budget.inputs["costFilters"] == [{"name": "TagKeyValue", "values": ["user:Environment$realtime-ml-dev"]}]
+    assert budget.inputs["costFilters"] == [{"name": "TagKeyValue", "values": [f"user:Environment${DEV}"]}]
 
 
 def test_outputs_say_how_to_reach_everything_and_the_kubeconfig_is_a_secret(dev: Rendered) -> None:
@@ -295,20 +298,20 @@ def test_outputs_say_how_to_reach_everything_and_the_kubeconfig_is_a_secret(dev:
     assert isinstance(kubeconfig, Secret)
     user = json.loads(kubeconfig.value)["users"][0]["user"]
     assert user.keys() == {"exec"}
-    assert {"--region", "eu-central-1", "--cluster-name", "realtime-ml-dev"} <= set(user["exec"]["args"])
-    assert outputs["cluster_name"] == "realtime-ml-dev"
+    assert {"--region", "eu-central-1", "--cluster-name", DEV} <= set(user["exec"]["args"])
+    assert outputs["cluster_name"] == DEV
     assert outputs["bucket_names"].keys() == {"models", "predictions"}
-    assert outputs["repository_urls"].keys() == {"scoring", "retraining"}
+    assert outputs["repository_urls"].keys() == {"scoring", "retraining", "drift"}
 
 
 def test_adding_an_environment_is_one_file(tmp_path: Path, dev: Rendered) -> None:
     """A copy of another's with a name and a network of its own: the same resources, and not one name in common."""
     text = Path(__file__).parents[3].joinpath("Pulumi.dev.yaml").read_text(encoding="utf-8")
     file = tmp_path / "Pulumi.qa.yaml"
-    file.write_text(text.replace("realtime-ml-dev", "realtime-ml-qa").replace("10.10.", "10.40."), encoding="utf-8")
+    file.write_text(text.replace(DEV, "trial-qa").replace("10.10.", "10.40."), encoding="utf-8")
     added = render(environment_configuration("qa", tmp_path), stack="qa")
     assert sorted(map(str, added.resources)) == sorted(map(str, dev.resources))
-    assert "realtime-ml-dev" not in str([resource.inputs for resource in added.resources])
+    assert DEV not in str([resource.inputs for resource in added.resources])
 
 
 def test_a_stack_is_the_same_each_time_it_is_described(dev: Rendered) -> None:

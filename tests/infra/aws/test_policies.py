@@ -14,6 +14,7 @@ DOCUMENTS = {
     "trust": policies.trust("eks.amazonaws.com", account_id=ACCOUNT),
     "read": policies.bucket_access({BUCKET: Access.READ}),
     "write": policies.bucket_access({BUCKET: Access.WRITE}),
+    "write below": policies.bucket_access({BUCKET: Access.READ}, {BUCKET: "*/results"}),
     "tls": policies.tls_only(BUCKET),
     "flow logs": policies.flow_log_delivery("arn:aws:logs:x"),
     "tagging": policies.auto_mode_tagging(REGION, ACCOUNT),
@@ -53,6 +54,14 @@ def test_a_writer_cannot_delete() -> None:
     """A workload that is taken over cannot take the models with it: old versions stay."""
     actions = {action for statement in allowed(DOCUMENTS["write"]) for action in statement["Action"]}
     assert actions == {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
+
+
+def test_a_reader_may_write_into_its_folder_alone() -> None:
+    """What others wrote stays as it is."""
+    *_, objects, folder = policies.bucket_access({BUCKET: Access.READ}, {BUCKET: "*/results"})["Statement"]
+    assert objects["Action"] == ["s3:GetObject"]
+    assert folder["Resource"] == [f"{BUCKET}/*/results/*"]
+    assert folder["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
 
 
 def test_a_bucket_refuses_everybody_who_does_not_come_over_tls() -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from infra.aws.registry import content_tag
-from tests.infra.harness import DIGEST, Rendered
+from infra.platform import Service
+from tests.infra.harness import DIGEST, Environments, Rendered
 
 
 def checkout(root: Path) -> Path:
@@ -38,7 +39,7 @@ def test_a_tag_is_the_same_for_the_same_content(tmp_path: Path) -> None:
 def test_repositories_are_immutable_scanned_and_encrypted(aws: Rendered) -> None:
     """Repositories are immutable, scanned and encrypted, and do not grow for ever."""
     repositories = [resource for resource in aws.of_type("Repository") if resource.custom]
-    assert {repository.name for repository in repositories} == {"scoring", "retraining"}
+    assert {repository.name for repository in repositories} == {"scoring", "retraining", "drift"}
     for repository in repositories:
         assert repository.inputs["imageTagMutability"] == "IMMUTABLE"
         assert repository.inputs["imageScanningConfiguration"] == {"scanOnPush": True}
@@ -48,10 +49,24 @@ def test_repositories_are_immutable_scanned_and_encrypted(aws: Rendered) -> None
 
 def test_pods_name_images_by_digest(aws: Rendered) -> None:
     """What a pod runs is what was reviewed."""
-    for name in ("Deployment", "Job"):
-        (workload,) = aws.of_type(name)
+    for type_, name in (("Deployment", "scoring-car-loan"), ("Job", "bootstrap-car-loan")):
+        workload = aws.the(type_, name)
         (container,) = workload.containers
         assert container["image"].endswith(f"@{DIGEST}")
+
+
+def test_what_was_tried_before_is_copied_by_its_content_and_not_built(environment: Environments) -> None:
+    """Staging and prod run the very bytes that dev ran: the tag is the content's, and the copy keeps the digest."""
+    built = {image.name: image.inputs["tags"] for image in environment("dev").of_type("Image")}
+    assert built.keys() == {str(service) for service in Service}
+    for name in ("staging", "prod"):
+        rendered = environment(name)
+        assert rendered.of_type("Image") == []
+        for index in rendered.of_type("Index"):
+            (source,) = index.inputs["sources"]
+            (tag,) = built[index.name]
+            assert source.rpartition(":")[2] == index.inputs["tag"].rpartition(":")[2] == tag.rpartition(":")[2]
+            assert source.partition("/")[2] != index.inputs["tag"].partition("/")[2], "from another environment"
 
 
 def test_a_preview_needs_no_docker_and_a_build_names_its_platforms(aws: Rendered) -> None:

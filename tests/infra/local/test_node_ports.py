@@ -17,7 +17,7 @@ def app(name: str, instance: str = "x") -> App:
 def test_as_many_models_as_a_stack_may_have_get_a_port_each_that_nobody_else_has() -> None:
     """As many models as a stack may have get a port each that nobody else has."""
     ports = [node_port(app("scoring", model), MODELS) for model in MODELS]
-    ports += [node_port(app(name), MODELS) for name in ("prometheus", "object-store")]
+    ports += [node_port(app(name), MODELS) for name in ("prometheus", "alertmanager", "grafana", "object-store")]
     assert len(set(ports)) == len(ports)
     assert all(30000 <= port <= 32767 for port in ports)
 
@@ -29,5 +29,5 @@ def test_the_first_model_has_the_port_that_is_known() -> None:
 
 def test_an_application_without_a_port_is_an_error_that_names_it() -> None:
     """An application without a port is an error that names it."""
-    with pytest.raises(KeyError, match="grafana"):
-        node_port(app("grafana"), MODELS)
+    with pytest.raises(KeyError, match="unknown"):
+        node_port(app("unknown"), MODELS)

@@ -24,6 +24,8 @@ CONTAINER: Final[Mapping[str, Json]] = {
         "readOnlyRootFilesystem": True,
     },
 }
+NAMESPACE: Final = "kubernetes:core/v1:Namespace"
+KEY: Final = {"drop": ["ALL"], "add": ["SYS_ADMIN"]}
 POD_SECURITY: Final = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 TLS_ONLY: Final = {
     "Effect": "Deny",
@@ -66,6 +68,18 @@ def workload(kind: str = "Deployment", *, pod: Mapping[str, Json] | None = None,
 def security(**changes: Json) -> dict[str, Json]:
     """A container's security context with some changes."""
     return {**CONTAINER["securityContext"], **changes}
+
+
+def gpu_exporter(namespace: str = "gpu", **changes: Json) -> Resource:
+    """The one workload that may add a capability."""
+    made = workload("DaemonSet", securityContext=security(**changes))
+    metadata = {"namespace": namespace, "name": "dcgm-exporter"}
+    return resource(made.type, {"metadata": metadata, **made.properties})
+
+
+def namespace(level: str, name: str = "ml") -> Resource:
+    """A namespace that enforces this level."""
+    return resource(NAMESPACE, {"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": level}}})
 
 
 def cluster(**properties: Json) -> Resource:
@@ -233,6 +247,12 @@ PASSING: Final[dict[str, list[tuple[str, Resource] | Case]]] = {
         ("restricted", workload()),
         ("a scheduled job", workload("CronJob")),
         ("unknown", workload(securityContext=UNKNOWN)),
+        ("one that is named", gpu_exporter(capabilities=KEY)),
+    ],
+    "namespaces-are-restricted": [
+        ("restricted", namespace("restricted")),
+        ("one that is named", namespace("privileged", name="gpu")),
+        ("unknown", resource(NAMESPACE, {"metadata": {"labels": UNKNOWN}})),
     ],
     "prod-cluster-is-kept": [
         ("kept", cluster(deletionProtection=True), PROD),
@@ -383,9 +403,16 @@ VIOLATING: Final[dict[str, list[tuple[str, Resource] | Case]]] = {
         ("privileged", workload(securityContext=security(privileged=True))),
         ("writes", workload(securityContext=security(readOnlyRootFilesystem=False))),
         ("keeps capabilities", workload(securityContext=security(capabilities={"drop": ["KILL"]}))),
-        ("adds one", workload(securityContext=security(capabilities={"drop": ["ALL"], "add": ["SYS_ADMIN"]}))),
+        ("adds one", workload(securityContext=security(capabilities=KEY))),
+        ("one that is named, elsewhere", gpu_exporter(namespace="ml", capabilities=KEY)),
+        ("one that is named, as root", gpu_exporter(capabilities=KEY, runAsUser=0)),
         ("the node's network", workload(pod={"hostNetwork": True})),
         ("the node's files", workload(pod={"volumes": [{"hostPath": {"path": "/"}}]})),
+    ],
+    "namespaces-are-restricted": [
+        ("absent", resource(NAMESPACE, {"metadata": {"name": "ml"}})),
+        ("another level", namespace("baseline")),
+        ("one that nobody named", namespace("privileged")),
     ],
     "prod-cluster-is-kept": [
         ("absent", cluster(), PROD),

@@ -11,11 +11,11 @@ def judged(rendered: harness.Rendered) -> list[Resource]:
         Resource(
             type=resource.type,
             name=resource.name,
-            properties=_open(resource.inputs),
+            properties=plain(resource.inputs),
             urn=resource.urn,
             protect=resource.protected,
             retain=resource.retained,
-            provider=_open(by_urn[resource.provider].inputs) if resource.provider in by_urn else {},
+            provider=plain(by_urn[resource.provider].inputs) if resource.provider in by_urn else {},
             refers=resource.refers,
         )
         for resource in rendered.resources
@@ -23,12 +23,12 @@ def judged(rendered: harness.Rendered) -> list[Resource]:
     ]
 
 
-def _open(value: Json) -> Json:
+def plain(value: Json) -> Json:
     """Rules look inside secrets too, as the engine shows them to a pack."""
     if isinstance(value, harness.Secret):
-        return _open(value.value)
+        return plain(value.value)
     if isinstance(value, dict):
-        return {key: _open(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_open(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value

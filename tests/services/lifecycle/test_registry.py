@@ -1,14 +1,23 @@
 """The registry never shows half a version, never loses one, and never has two champions."""
 
+import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import obstore
+import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
 from lifecycle.manifest import Manifest, ModelFile
-from lifecycle.registry import ChampionChangedError, ModelRefusedError, ModelRegistry
+from lifecycle.registry import (
+    Champion,
+    ChampionChangedError,
+    ModelRefusedError,
+    ModelRegistry,
+    NeverChampionError,
+)
 from lifecycle.store import ObjectStore
 from retraining.training import Trained
 
@@ -44,7 +53,9 @@ def test_the_layout_is_the_one_that_is_documented(
     registry.promote(1, replacing=None)
     assert bytes(obstore.get(backend, "car-loan/versions/00000001/model.txt").bytes()) == b"model"
     assert json.loads(bytes(obstore.get(backend, "car-loan/versions/00000001/manifest.json").bytes()))["version"] == 1
-    assert json.loads(bytes(obstore.get(backend, "car-loan/champion.json").bytes())) == {"version": 1}
+    pointer = bytes(obstore.get(backend, "car-loan/champion.json").bytes())
+    assert json.loads(pointer)["version"] == 1
+    assert bytes(obstore.get(backend, "car-loan/history/00000001.json").bytes()) == pointer
 
 
 def test_an_empty_registry_has_no_versions_and_no_champion(registry: ModelRegistry) -> None:
@@ -243,3 +254,96 @@ def test_different_models_published_at_once_are_all_there(registry: ModelRegistr
         published = list(pool.map(lambda n: registry.publish(b"model %d" % n, describe), range(8)))
     assert all(p.created for p in published)
     assert {registry.load(p.version).text for p in published} == {f"model {n}" for n in range(8)}
+
+
+def test_of_two_promotions_at_once_one_wins_and_history_is_whole(registry: ModelRegistry) -> None:
+    """200 times: the other is told, and each move says who, from what, to what."""
+    registry.promote(1, replacing=None, actor="setup", reason="first")
+    with ThreadPoolExecutor(2) as pool:
+        for round_ in range(200):
+            seen = registry.champion()
+            assert seen is not None
+            versions = [2 * round_ + 2, 2 * round_ + 3]
+
+            def won(version: int, seen: Champion = seen) -> bool:
+                try:
+                    registry.promote(version, replacing=seen, actor=f"actor-{version}", reason="race")
+                except ChampionChangedError:
+                    return False
+                return True
+
+            outcomes = list(pool.map(won, versions))
+            assert sorted(outcomes) == [False, True]
+            champion = registry.champion()
+            assert champion is not None
+            assert champion.version == versions[outcomes.index(True)]
+    moves = registry.history()
+    assert [move.sequence for move in moves] == list(range(1, 202))
+    assert [move.previous for move in moves] == [None, *(move.version for move in moves[:-1])]
+    assert all(move.actor == f"actor-{move.version}" for move in moves[1:])
+
+
+def test_a_history_entry_that_a_killed_writer_left_out_is_completed_by_the_next(
+    registry: ModelRegistry, backend: Backend
+) -> None:
+    """Before that the pointer itself tells it."""
+    registry.promote(1, replacing=None, actor="a", reason="first")
+    obstore.delete(backend, "car-loan/history/00000001.json")
+    assert [move.version for move in registry.history()] == [1]
+    registry.promote(2, replacing=registry.champion(), actor="b", reason="second")
+    assert [(move.actor, move.version) for move in registry.history()] == [("a", 1), ("b", 2)]
+    obstore.delete(backend, "car-loan/history/00000001.json")
+    with pytest.raises(ModelRefusedError) as caught:
+        registry.history()
+    assert caught.value.cause == "history_invalid"
+
+
+def test_a_decision_is_void_when_the_champion_went_and_came_back(registry: ModelRegistry) -> None:
+    """Its move has another number."""
+    registry.promote(1, replacing=None)
+    seen = registry.champion()
+    registry.promote(2, replacing=seen)
+    registry.promote(1, replacing=registry.champion())
+    with pytest.raises(ChampionChangedError):
+        registry.promote(3, replacing=seen)
+
+
+def test_a_roll_back_returns_to_a_former_champion_only(registry: ModelRegistry, describe: Describe) -> None:
+    """Not to a version that never served, nor to one that is no longer whole."""
+    for n, text in enumerate((b"a", b"b", b"c"), start=1):
+        registry.publish(text, describe)
+        if n < 3:
+            registry.promote(n, replacing=registry.champion())
+    with pytest.raises(NeverChampionError, match=r"these are: 1$"):
+        registry.roll_back(3, actor="ann", reason="test")
+    registry.roll_back(1, actor="ann", reason="worse on new customers")
+    newest = registry.history()[-1]
+    assert (newest.version, newest.previous, newest.actor) == (1, 2, "ann")
+    assert newest.reason == "worse on new customers"
+
+
+def _parquet(version: int) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"version": [version, version]}), sink)
+    return sink.getvalue()
+
+
+def test_a_reference_is_checked_against_its_manifest(
+    registry: ModelRegistry, describe: Describe, backend: Backend
+) -> None:
+    """It comes back as it was; changed or gone, it is refused; other files lie beside it."""
+    files = {"evidence.json": b"{}"}
+    registry.publish(b"a", describe, lambda version: {"reference.parquet": _parquet(version), **files})
+    facts = registry.manifest(1).reference
+    assert facts is not None
+    assert facts.rows == 2
+    assert registry.reference(1).to_pydict() == {"version": [1, 1]}
+    assert bytes(obstore.get(backend, _key(1, "evidence.json")).bytes()) == b"{}"
+    obstore.put(backend, _key(1, "reference.parquet"), _parquet(7))
+    with pytest.raises(ModelRefusedError) as caught:
+        registry.reference(1)
+    assert caught.value.cause == "reference_mismatch"
+    obstore.delete(backend, _key(1, "reference.parquet"))
+    with pytest.raises(ModelRefusedError) as caught:
+        registry.reference(1)
+    assert caught.value.cause == "reference_missing"

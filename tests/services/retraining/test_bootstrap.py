@@ -10,19 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
+import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
 import retraining.__main__
+from lifecycle.prediction_log import prediction_columns
 from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore
 from retraining.__main__ import main
 from retraining.bootstrap import bootstrap
+from retraining.quality import measure
 from retraining.settings import RetrainingSettings
+from retraining.training import Trained
 from tests.services.workshop import Workshop
 
 Run = Callable[..., tuple[int, list[dict[str, object]]]]
 SERVICES = Path(__file__).parents[3] / "services"
-WRITES = 3
-"""Model file, manifest, champion."""
+WRITES = 5
+"""Model file, reference, manifest, champion, history."""
+CHAMPION_WRITE = 4
 
 
 class Killed(BaseException):
@@ -69,6 +74,22 @@ def test_the_first_run_makes_version_1_and_promotes_it(store: ObjectStore, setti
     assert facts.library_versions["lightgbm"]
 
 
+def test_the_first_version_has_its_holdout_as_reference(
+    store: ObjectStore, settings: RetrainingSettings, trained: Trained
+) -> None:
+    """The columns of the prediction log, its own outputs and the labels."""
+    registry = ModelRegistry(store, "car-loan")
+    bootstrap(registry, settings)
+    reference = registry.reference(1)
+    columns = prediction_columns(registry.manifest(1)).append(pa.field("label", pa.float64()))
+    assert reference.schema.equals(columns)
+    labels, outputs = (reference[name].to_numpy() for name in ("label", "output"))
+    assert measure(labels, outputs) == trained.metrics
+    assert len(set(reference["prediction_id"].to_pylist())) == len(trained.holdout)
+    classes = {(output >= 0.5, name) for output, name in zip(outputs, reference["predicted"].to_pylist(), strict=True)}
+    assert classes == {(False, "not_repaid"), (True, "repaid")}
+
+
 def test_a_second_run_leaves_everything_as_it_is(store: ObjectStore, settings: RetrainingSettings) -> None:
     """It does not even train: data and recipe may be gone."""
     registry = ModelRegistry(store, "car-loan")
@@ -88,10 +109,11 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next(
         bootstrap(ModelRegistry(DyingStore(backend, at_write=at_write, after=after), "car-loan"), settings)
     registry = ModelRegistry(ObjectStore(backend), "car-loan")
     outcome = bootstrap(registry, settings)
-    died_done = at_write == WRITES and after
+    died_done = at_write > CHAMPION_WRITE or (at_write == CHAMPION_WRITE and after)
     assert (outcome.champion, outcome.promoted) == (1, not died_done)
     assert registry.versions() == [1]
     assert registry.load(1).manifest.version == 1
+    assert [move.version for move in registry.history()] == [1]
 
 
 def test_runs_at_once_agree_on_one_champion(store: ObjectStore, settings: RetrainingSettings) -> None:

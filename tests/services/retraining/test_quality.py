@@ -36,4 +36,4 @@ def test_a_certain_and_wrong_prediction_costs_much_but_not_infinity() -> None:
 def test_all_metrics_of_a_perfect_model() -> None:
     """The best value of each."""
     metrics = measure(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    assert (metrics.auc, metrics.log_loss, metrics.brier) == (1.0, 0.0, 0.0)
+    assert (metrics["auc"], metrics["log_loss"], metrics["brier"]) == (1.0, 0.0, 0.0)

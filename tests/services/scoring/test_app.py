@@ -9,7 +9,6 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import numpy.typing as npt
 import pytest
 import structlog
 from fastapi.testclient import TestClient
@@ -28,18 +27,26 @@ class SpyPredictor:
         """Starts with an empty note."""
         self.threads: list[str] = []
 
-    def predict(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def predict_row(self, vector: bytes) -> list[float]:
+        """See Predictor."""
+        return self.predict_rows(vector, 1)
+
+    def predict_rows(self, _vectors: bytes, rows: int) -> list[float]:
         """See Predictor."""
         self.threads.append(threading.current_thread().name)
-        return np.full(len(matrix), 0.5)
+        return [0.5] * rows
 
 
 class BrokenPredictor:
     """Fails with a text that must not get out."""
 
-    def predict(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def predict_row(self, vector: bytes) -> list[float]:
         """See Predictor."""
-        message = f"secret {matrix.shape}"
+        return self.predict_rows(vector, 1)
+
+    def predict_rows(self, vectors: bytes, _rows: int) -> list[float]:
+        """See Predictor."""
+        message = f"secret {vectors!r}"
         raise RuntimeError(message)
 
 
@@ -117,7 +124,7 @@ def test_a_bad_feature_is_a_422_that_names_it(
         ("DELETE", "/live", None, {}, 405, "method_not_allowed"),
         ("GET", "/", None, {}, 404, "not_found"),
         ("GET", "/v1/predict/", None, {}, 404, "not_found"),
-        ("POST", "/v2/models/../%00", b"{}", JSON, 404, "not_found"),
+        ("POST", "/v1/../%00", b"{}", JSON, 404, "not_found"),
     ],
 )
 def test_every_refusal_has_one_form(  # noqa: PLR0913, PLR0917 - a table of requests
@@ -288,10 +295,21 @@ def test_every_status_the_service_answers_is_in_the_document_and_every_reference
     """Complete, and true in itself."""
     document = client.get("/openapi.json").json()
     responses = document["paths"]["/v1/predict"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "408", "413", "415", "422", "500", "503"}
+    assert set(responses) == {"200", "400", "408", "413", "415", "422", "429", "500", "503", "401"}
     references = set(_references(document))
     assert references
     assert references <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+def test_the_document_says_which_routes_want_a_key(open_client: OpenClient, dependencies: Dependencies) -> None:
+    """Those that refuse a request without one, and no other; none where there are no keys."""
+    settings = dependencies.settings.model_copy(update={"api_keys_sha256": ("0" * 64,)})
+    client = open_client(replace(dependencies, settings=settings))
+    for path, operations in client.get("/openapi.json").json()["paths"].items():
+        for method, operation in operations.items():
+            refused = client.request(method, path.format(model="car-loan", version=1)).status_code == 401
+            assert (operation.get("security") == [{"key": []}, {"bearer": []}]) == refused, path
+    assert "security" not in open_client(dependencies).get("/openapi.json").text
 
 
 def test_answers_have_the_properties_the_document_says(client: TestClient, row: dict[str, Any]) -> None:
@@ -299,7 +317,8 @@ def test_answers_have_the_properties_the_document_says(client: TestClient, row: 
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     answer = client.post("/v1/predict", json={"rows": [row]}).json()
     assert set(answer) == set(schemas["PredictResponse"]["properties"])
-    assert set(answer["predictions"][0]) == set(schemas["Prediction"]["properties"])
+    assert set(answer["predictions"][0]) == {"id", "probability", "class"}
+    assert set(answer["predictions"][0]) <= set(schemas["Prediction"]["properties"])
     error = client.post("/v1/predict", json={}).json()
     assert set(error) == set(schemas["ErrorResponse"]["properties"])
     assert set(error["error"]) == set(schemas["ErrorBody"]["properties"])

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
-from scoring.body import read_json_body
+from scoring.body import read_body, refuse_unless_json
 from scoring.errors import RequestError
-from starlette.requests import Request
 from starlette.types import Message
 
 JSON = {"content-type": "application/json"}
@@ -29,10 +28,9 @@ def _read(chunks: Iterable[bytes | float | None], headers: dict[str, str] | None
             return {"type": "http.request", "body": chunk, "more_body": True}
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    raw = [(name.encode(), value.encode()) for name, value in (JSON if headers is None else headers).items()]
-    request = Request({"type": "http", "method": "POST", "headers": raw}, receive)
-    body = asyncio.run(read_json_body(request, max_bytes=10, timeout_seconds=0.05))
-    return body, taken
+    raw = {name.encode(): value.encode() for name, value in (JSON if headers is None else headers).items()}
+    refuse_unless_json(raw)
+    return asyncio.run(read_body(raw, receive, max_bytes=10, timeout_seconds=0.05)), taken
 
 
 def test_a_body_in_pieces_is_put_together() -> None:

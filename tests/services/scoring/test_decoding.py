@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifecycle.features import BooleanFeature, CategoricalFeature, FeatureSchema, NumericFeature
-from scoring.decoding import decode_rows, shown
+from scoring.decoding import decode_request, shown
 from scoring.errors import RequestError
 from scoring.wire import encode_json
 
@@ -65,7 +65,7 @@ CASES: list[tuple[str | bytes, int, str, str | None]] = [
 def test_each_kind_of_bad_body_has_its_answer(body: str | bytes, status: int, code: str, field: str | None) -> None:
     """Status, code and the place."""
     with pytest.raises(RequestError) as caught:
-        decode_rows(body.encode() if isinstance(body, str) else body, SCHEMA, max_rows=5)
+        decode_request(body.encode() if isinstance(body, str) else body, SCHEMA, max_rows=5)
     error = caught.value.body.error
     assert (caught.value.status, error.code, error.field) == (status, code, field)
 
@@ -73,14 +73,14 @@ def test_each_kind_of_bad_body_has_its_answer(body: str | bytes, status: int, co
 def test_rows_become_a_matrix_in_their_order() -> None:
     """Names of features in any order, integers and floats alike, escapes understood."""
     body = '{"rows": [' + GOOD + r', {"member": false, "colour": "r\u0065d", "age": 1.5e1}]}'
-    assert decode_rows(body.encode(), SCHEMA, max_rows=5).tolist() == [[30.0, 1.0, 1.0], [15.0, 0.0, 0.0]]
+    assert decode_request(body.encode(), SCHEMA, max_rows=5)[0].tolist() == [[30.0, 1.0, 1.0], [15.0, 0.0, 0.0]]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_on_the_wire_is_read_bit_for_bit(number: float) -> None:
     """As any JSON library writes it."""
     body = json.dumps({"rows": [{"age": number, "colour": "red", "member": True}]}).encode()
-    assert float(decode_rows(body, SCHEMA, max_rows=1)[0, 0]).hex() == number.hex()
+    assert float(decode_request(body, SCHEMA, max_rows=1)[0][0, 0]).hex() == number.hex()
 
 
 TEXT = st.text(alphabet='a€\ud800\x00"\\', max_size=4)  # few characters, the awkward ones among them
@@ -96,7 +96,7 @@ JSON = st.recursive(
 def test_any_json_document_is_decoded_or_refused(document: object) -> None:
     """Nothing but RequestError comes out, and what it says can be sent."""
     try:
-        decode_rows(json.dumps(document).encode(), SCHEMA, max_rows=5)
+        decode_request(json.dumps(document).encode(), SCHEMA, max_rows=5)
     except RequestError as error:
         refusal = error
     else:
@@ -109,7 +109,7 @@ def test_any_json_document_is_decoded_or_refused(document: object) -> None:
 def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     """Including what is no text at all."""
     with pytest.raises(RequestError) as caught:
-        decode_rows(body, SCHEMA, max_rows=5)
+        decode_request(body, SCHEMA, max_rows=5)
     assert 400 <= caught.value.status < 500
 
 

@@ -9,12 +9,12 @@ import obstore
 import pytest
 import structlog
 from lifecycle.manifest import Manifest, ModelFile
-from lifecycle.registry import ModelRefusedError, ModelRegistry
+from lifecycle.registry import Champion, ModelRefusedError, ModelRegistry
 from lifecycle.store import ObjectStore, StoreUnavailableError
 from prometheus_client import CollectorRegistry
 from retraining.training import Trained
 from scoring.champion import ChampionHolder, NotReady, ServedModel
-from scoring.loader import ChampionLoader, NoChampionError, load_champion, pause_seconds
+from scoring.loader import ChampionLoader, ChampionSource, NoChampionError, pause_seconds, refuse_incompatible
 from scoring.metrics import Metrics
 from tenacity import Future, RetryCallState, Retrying
 
@@ -30,22 +30,38 @@ class Run(NamedTuple):
     metrics: Metrics
 
 
-def _run(outcomes: list[Exception | ServedModel]) -> Run:
-    """Runs a loader that meets these outcomes one after another."""
-    holder, metrics = ChampionHolder(), Metrics(CollectorRegistry())
-    seen: list[NotReady] = []
-    left = list(outcomes)
+class Script:
+    """A source whose loads end as written."""
 
-    def load() -> ServedModel:
-        if isinstance(holder.current, NotReady):
-            seen.append(holder.current)
-        outcome = left.pop(0)
+    def __init__(self, holder: ChampionHolder, outcomes: list[Exception | ServedModel], seen: list[NotReady]) -> None:
+        """Args: what to look at, what to give, where to note what was seen."""
+        self._holder, self._outcomes, self._seen = holder, outcomes, seen
+
+    def pointer(self) -> Champion:
+        """See ChampionSource."""
+        return Champion(1, "tag")
+
+    def moved(self, seen: Champion) -> bool:
+        """See ChampionSource."""
+        return seen != self.pointer()
+
+    def load(self, champion: Champion) -> ServedModel:  # noqa: ARG002 - the protocol's
+        """See ChampionSource."""
+        if isinstance(self._holder.current, NotReady):
+            self._seen.append(self._holder.current)
+        outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
+
+def _run(outcomes: list[Exception | ServedModel]) -> Run:
+    """Runs a loader that meets these outcomes one after another."""
+    holder, metrics = ChampionHolder(), Metrics(CollectorRegistry())
+    seen: list[NotReady] = []
+    source = Script(holder, list(outcomes), seen)
     with structlog.testing.capture_logs() as lines:
-        asyncio.run(ChampionLoader(load, holder, metrics, pause=lambda _state: 0.0).run())
+        asyncio.run(ChampionLoader(source, holder, metrics, pause=lambda _state: 0.0).load_first())
     return Run(holder, seen, [dict(line) for line in lines], metrics)
 
 
@@ -96,21 +112,21 @@ def test_what_a_client_reads_of_a_refusal_names_the_cause_and_no_more() -> None:
     """Keys and hashes are for the log."""
     refused = ModelRefusedError("sha256_mismatch", "car-loan/versions/00000001/model.txt has SHA-256 ...", 1)
     holder = ChampionHolder()
-    loader = ChampionLoader(lambda: None, holder, Metrics(CollectorRegistry()))  # type: ignore[arg-type,return-value] # not called
+    loader = ChampionLoader(Script(holder, [], []), holder, Metrics(CollectorRegistry()))
     with structlog.testing.capture_logs():
         loader._explain(_state(refused, 1))
     assert holder.current == NotReady("model_refused", "The champion was refused: sha256_mismatch.")
 
 
-def test_load_champion_takes_the_registry_s_champion(store: ObjectStore, describe: Describe, trained: Trained) -> None:
+def test_the_source_takes_the_registry_s_champion(store: ObjectStore, describe: Describe, trained: Trained) -> None:
     """Not the newest version, and none where nothing was promoted."""
     registry = ModelRegistry(store, "car-loan")
     with pytest.raises(NoChampionError):
-        load_champion(registry)
+        ChampionSource(registry).pointer()
     registry.publish(trained.text.encode(), describe)
     registry.publish(b"a newer one that nobody promoted", describe)
     registry.promote(1, replacing=None)
-    assert load_champion(registry).manifest.version == 1
+    assert _champion(registry).manifest.version == 1
 
 
 def test_a_tampered_champion_is_refused(
@@ -125,8 +141,98 @@ def test_a_tampered_champion_is_refused(
     tampered = trained.text[:digit] + str((int(trained.text[digit]) + 1) % 10) + trained.text[digit + 1 :]
     obstore.put(backend, "car-loan/versions/00000001/model.txt", tampered.encode())
     with pytest.raises(ModelRefusedError) as caught:
-        load_champion(registry)
+        _champion(registry)
     assert caught.value.cause == "sha256_mismatch"
+
+
+def _champion(registry: ModelRegistry) -> ServedModel:
+    source = ChampionSource(registry)
+    return source.load(source.pointer())
+
+
+def _promote(registry: ModelRegistry, text: str, describe: Describe) -> None:
+    """Publishes a text and makes it the champion."""
+    version = registry.publish(text.encode(), describe).version
+    registry.promote(version, replacing=registry.champion())
+
+
+def test_a_new_champion_replaces_the_old_and_a_broken_one_does_not(
+    store: ObjectStore, describe: Describe, trained: Trained
+) -> None:
+    """Refused once however often the pointer is looked at; the next good version is served."""
+    registry = ModelRegistry(store, "car-loan")
+    holder, metrics = ChampionHolder(), Metrics(CollectorRegistry())
+    loader = ChampionLoader(ChampionSource(registry), holder, metrics)
+
+    def serving() -> int:
+        asyncio.run(loader.follow())
+        assert isinstance(holder.current, ServedModel)
+        return holder.current.manifest.version
+
+    def swaps(outcome: str) -> float:
+        labels = {"model": "car-loan", "outcome": outcome}
+        return metrics.registry.get_sample_value("scoring_model_swaps_total", labels) or 0
+
+    _promote(registry, trained.text, describe)
+    asyncio.run(loader.load_first())
+    assert serving() == 1
+    _promote(registry, "no model", describe)
+    assert [serving() for _ in range(3)] == [1, 1, 1]
+    assert (swaps("refused"), swaps("swapped")) == (1, 0)
+    assert metrics.registry.get_sample_value("scoring_champion_refused") == 1
+    _promote(registry, trained.text, describe)
+    assert [serving() for _ in range(2)] == [3, 3]
+    assert (swaps("refused"), swaps("swapped")) == (1, 1)
+    assert metrics.registry.get_sample_value("scoring_champion_refused") == 0
+
+
+def test_a_refused_champion_is_no_longer_told_of_once_the_pointer_is_back(
+    store: ObjectStore, describe: Describe, trained: Trained
+) -> None:
+    """Rolled back to what serves already, there is nothing to load, and nothing wrong any more."""
+    registry = ModelRegistry(store, "car-loan")
+    metrics, holder = Metrics(), ChampionHolder()
+    loader = ChampionLoader(ChampionSource(registry), holder, metrics)
+    _promote(registry, trained.text, describe)
+    asyncio.run(loader.load_first())
+    _promote(registry, "no model", describe)
+    asyncio.run(loader.follow())
+    assert metrics.registry.get_sample_value("scoring_champion_refused") == 1
+    registry.promote(1, replacing=registry.champion())
+    asyncio.run(loader.follow())
+    assert metrics.registry.get_sample_value("scoring_champion_refused") == 0
+
+
+def test_a_pointer_that_cannot_be_read_counts_once(
+    backend: obstore.store.ObjectStore, store: ObjectStore, describe: Describe, trained: Trained
+) -> None:
+    """However often it is looked at; the champion serves on, and once the pointer is mended it is followed."""
+    registry = ModelRegistry(store, "car-loan")
+    holder, metrics = ChampionHolder(), Metrics(CollectorRegistry())
+    loader = ChampionLoader(ChampionSource(registry), holder, metrics)
+    _promote(registry, trained.text, describe)
+    asyncio.run(loader.load_first())
+    whole = bytes(obstore.get(backend, "car-loan/champion.json").bytes())
+    obstore.put(backend, "car-loan/champion.json", b"{}")
+    for _ in range(3):
+        asyncio.run(loader.follow())
+    assert isinstance(holder.current, ServedModel)
+    assert metrics.registry.get_sample_value("scoring_model_refusals_total", {"cause": "champion_invalid"}) == 1
+    obstore.put(backend, "car-loan/champion.json", whole)
+    registry.publish(f"{trained.text}\n".encode(), describe)
+    registry.promote(2, replacing=registry.champion())
+    asyncio.run(loader.follow())
+    assert holder.current.manifest.version == 2
+
+
+def test_a_version_of_another_schema_is_refused(model: ServedModel) -> None:
+    """A feature that went away would make every request of today wrong."""
+    manifest = model.manifest
+    refuse_incompatible(manifest, manifest)
+    fewer = manifest.feature_schema.model_copy(update={"features": manifest.feature_schema.features[1:]})
+    with pytest.raises(ModelRefusedError, match="is gone, was") as caught:
+        refuse_incompatible(manifest, manifest.model_copy(update={"feature_schema": fewer}))
+    assert caught.value.cause == "schema_incompatible"
 
 
 def _state(error: Exception, attempt: int) -> RetryCallState:

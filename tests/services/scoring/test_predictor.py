@@ -19,9 +19,17 @@ class ConstantPredictor:
         """Args: the number."""
         self._output = output
 
-    def predict(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def predict_row(self, vector: bytes) -> list[float]:
         """See Predictor."""
-        return np.full(len(matrix), self._output)
+        return self.predict_rows(vector, 1)
+
+    def predict_rows(self, _vectors: bytes, rows: int) -> list[float]:
+        """See Predictor."""
+        return [self._output] * rows
+
+    def contributions(self, vectors: bytes, rows: int) -> npt.NDArray[np.float64]:
+        """See Predictor."""
+        raise NotImplementedError
 
 
 def _with(stored: StoredModel, **changes: object) -> StoredModel:
@@ -33,14 +41,14 @@ def test_predictions_are_those_of_booster_predict(stored_model: StoredModel, tra
     predictor = build_predictor(stored_model)
     matrix = trained.holdout.matrix
     expected = np.asarray(lgb.Booster(model_str=trained.text).predict(matrix))
-    assert np.array_equal(predictor.predict(matrix), expected)
-    assert predictor.predict(matrix[5:6])[0] == expected[5]
+    assert predictor.predict_rows(matrix.tobytes(), len(matrix)) == expected.tolist()
+    assert predictor.predict_row(matrix[5].tobytes()) == [expected[5]]
 
 
 def test_a_parity_row_that_gives_something_else_is_refused(stored_model: StoredModel) -> None:
     """The last digits count: 1e-9 is too far."""
     first = stored_model.manifest.parity[0]
-    moved = first.model_copy(update={"output": (first.expected + 1e-9).hex()})
+    moved = first.model_copy(update={"outputs": ((first.expected[0] + 1e-9).hex(),)})
     with pytest.raises(ModelRefusedError, match="parity row 0 gives") as caught:
         build_predictor(_with(stored_model, parity=(moved, *stored_model.manifest.parity[1:])))
     assert caught.value.cause == "parity_mismatch"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from toolchain.cluster.settings import ClusterSettings
+from infra.local.node_ports import FIRST_PORT
+from toolchain.cluster.settings import NODE_PORTS, ClusterSettings
 from toolchain.errors import ToolchainError
 
 
@@ -21,3 +22,8 @@ def test_an_offset_that_fits_no_port_is_refused(text: str, monkeypatch: pytest.M
         ClusterSettings.from_environment()
     assert text in caught.value.cause
     assert "0 to" in caught.value.way_out
+
+
+def test_every_node_port_of_the_local_stack_is_relayed() -> None:
+    """What the stack gives a port is reached from this machine."""
+    assert set(FIRST_PORT.values()) <= set(NODE_PORTS.values())

@@ -3,7 +3,10 @@
 import enum
 import fnmatch
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from toolchain.doubles.errors import InvalidInputsError
 
 VARIABLE = "AWS_DOUBLE_FAIL"
 
@@ -35,6 +38,16 @@ class Failures:
         if moment in (member.value for member in Moment):
             return cls(pattern, Moment(moment))
         return cls(text)
+
+    def check(self, types: Iterable[str]) -> None:
+        """Sees to it that a pattern of types fits one; any name may come.
+
+        Raises:
+            InvalidInputsError: it fits none, so that nothing would ever fail.
+        """
+        if ":" in self.pattern and not fnmatch.filter(types, self.pattern):
+            message = f"{VARIABLE} is {self.pattern!r}, which fits no type of resource that the stand-in knows"
+            raise InvalidInputsError({"": message})
 
     def strikes(self, token: str, name: str, moment: Moment) -> bool:
         """Whether this create is the one that fails now; says so once."""

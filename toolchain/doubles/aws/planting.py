@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from toolchain.doubles.aws.account import Holdings, Record
-from toolchain.doubles.aws.references import BUCKET, IMAGE, INTERFACE, OBJECT, REPOSITORY, SUBNET
+from toolchain.doubles.aws.references import BUCKET, IMAGE, INTERFACE, KEY, OBJECT, REPOSITORY, ROLE, SUBNET
 from toolchain.doubles.errors import RefusedError
 
 KINDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -15,6 +15,16 @@ KINDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     }
 )
 """What can be put somewhere: its type, the property that says where, and the type of the place."""
+
+_BY_ARN = {"iam": ROLE, "kms": KEY}
+
+
+def plant_arn(holdings: Holdings, arn: str) -> Record:
+    """Puts a role or a key there that a stack is told of and does not make."""
+    token, name = _BY_ARN[arn.split(":")[2]], arn.rpartition("/")[2]
+    record = Record(token, name, "", holdings.next_seed(""), {"name": name}, {"arn": arn, "name": name})
+    holdings.records.append(record)
+    return record
 
 
 def plant(holdings: Holdings, kind: str, place: str, name: str) -> Record:

@@ -3,12 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from toolchain.doubles.aws import checks, formats, functions, naming, references, rendering, settings
+from toolchain.doubles.aws import checks, formats, functions, naming, references, rendering, settings, subnets
 from toolchain.doubles.aws.account import VARIABLE, Account, Holdings, Record
 from toolchain.doubles.aws.failures import VARIABLE as FAILURE_VARIABLE
 from toolchain.doubles.aws.failures import Failures, Moment
@@ -22,7 +19,7 @@ from toolchain.doubles.properties import UNKNOWN, Properties
 from toolchain.doubles.provider import Difference, Live, Naming, Operation, Provider, Resource
 
 _MARK = "__defaults"
-_API_SERVER_VARIABLE = "AWS_DOUBLE_EKS"
+API_SERVER_VARIABLE = "AWS_DOUBLE_EKS"
 _TAGS = ("tags", "tagsAll")
 
 
@@ -42,6 +39,7 @@ class AwsProvider(Provider):
     def check_config(self, inputs: Properties) -> Properties:
         """See `Provider`."""
         settings.read(inputs, os.environ)
+        self._failures.check(TYPES)
         return inputs
 
     def diff_config(self, old: Properties, new: Properties) -> bool:
@@ -107,7 +105,7 @@ class AwsProvider(Provider):
         row = _row(resource)
         if operation.preview:
             known = {key: value for key, value in outputs.items() if key in rendering.computed(row)}
-            return {**row.defaults, **known, **_without_mark(inputs)}
+            return rendering.given_first({**row.defaults, **_without_mark(inputs)}, known)
         with self._open(resource, "updating").change() as holdings:
             record = holdings.find(resource.token, identifier)
             if record is None:
@@ -160,6 +158,9 @@ class AwsProvider(Provider):
 
     def _made(self, row: ResourceType, resource: Resource, inputs: Properties, holdings: Holdings) -> Record:
         _refuse_dangling(resource, inputs, holdings)
+        if misfit := subnets.misfit(holdings, resource.token, inputs):
+            message = f"creating {resource.name} ({resource.token}): {misfit}"
+            raise RefusedError(message)
         seed = holdings.next_seed(resource.urn)
         outputs = self._outputs(row, inputs, holdings, seed)
         identifier = rendering.identifier(row, inputs, self._origin(holdings, inputs, seed))
@@ -174,7 +175,7 @@ class AwsProvider(Provider):
     def _outputs(self, row: ResourceType, inputs: Properties, holdings: Holdings, seed: str) -> Properties:
         outputs = rendering.outputs(row, inputs, self._origin(holdings, inputs, seed))
         if row.token == references.CLUSTER:
-            outputs.update(_api_server(os.environ.get(_API_SERVER_VARIABLE, "")))
+            outputs.update(_api_server(os.environ.get(API_SERVER_VARIABLE, "")))
         return outputs
 
     def _origin(self, holdings: Holdings, inputs: Properties, seed: str) -> rendering.Origin:
@@ -244,11 +245,9 @@ def _api_server(kubeconfig: str) -> Properties:
     """
     if not kubeconfig:
         return {}
-    content = yaml.safe_load(Path(kubeconfig).read_text(encoding="utf-8"))
-    contexts = {entry["name"]: entry["context"]["cluster"] for entry in content["contexts"]}
-    clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
-    cluster = clusters[contexts[content["current-context"]]]
-    return {
-        "endpoint": cluster["server"],
-        "certificateAuthority": {"data": cluster["certificate-authority-data"]},
-    }
+    # Only a rehearsal needs it, and it takes as long to load as all the rest.
+    from toolchain.doubles.kubernetes.kubeconfig import load  # noqa: PLC0415
+    from toolchain.doubles.kubernetes.settings import Settings  # noqa: PLC0415
+
+    cluster = load(Settings(kubeconfig=kubeconfig)).cluster
+    return {"endpoint": cluster.server, "certificateAuthority": {"data": cluster.certificate_auth_data}}

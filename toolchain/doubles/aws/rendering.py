@@ -44,10 +44,18 @@ def outputs(row: ResourceType, inputs: Mapping[str, Any], origin: Origin) -> Pro
         result["arn"] = known.named["arn"]
     if row.regional:
         result["region"] = origin.region
-    for key, template in row.outputs.items():
-        # A computed property may be an input as well: what the program says counts.
-        if inputs.get(key) is None:
-            result[key] = _filled(template, known)
+    return given_first(result, {key: _filled(template, known) for key, template in row.outputs.items()})
+
+
+def given_first(given: Mapping[str, Any], computed: Mapping[str, Any]) -> Properties:
+    """The properties that a program gives, completed with what AWS computes.
+
+    A computed property may be an input as well: what the program says counts. AWS adds to objects that it is given.
+    """
+    result = {**computed, **{key: value for key, value in given.items() if value is not None}}
+    for key, value in computed.items():
+        if isinstance(value, Mapping) and isinstance(given.get(key), Mapping):
+            result[key] = {**value, **given[key]}
     return result
 
 

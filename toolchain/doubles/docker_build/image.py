@@ -75,8 +75,12 @@ def manifest_url(reference: str) -> str:
     return f"{scheme}://{match['registry']}/v2/{match['repository']}/manifests/{digest}"
 
 
-def with_hash(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def with_hash(inputs: Mapping[str, Any], *, any_platforms: bool = False) -> dict[str, Any]:
     """The inputs with the hash of what they point at.
+
+    Args:
+        inputs: as the program gives them.
+        any_platforms: whether they may name several platforms, which the stand-in does not build.
 
     Raises:
         InvalidInputsError: an input is missing, is wrong, or asks for what the stand-in does not do.
@@ -84,6 +88,8 @@ def with_hash(inputs: Mapping[str, Any]) -> dict[str, Any]:
     if contains_unknown([inputs.get("context"), inputs.get("dockerfile")]):
         return {**inputs, CONTEXT_HASH: UNKNOWN}
     failures = dict(_refusals(inputs))
+    if any_platforms:
+        failures.pop("platforms", None)
     if failures:
         raise InvalidInputsError(failures)
     return {**inputs, CONTEXT_HASH: _context(inputs).hash()}

@@ -5,13 +5,15 @@ from typing import Any
 
 from toolchain.doubles.errors import RefusedError
 from toolchain.doubles.kubernetes.client import ApiError, Cluster
+from toolchain.doubles.kubernetes.naming import is_built_in
 from toolchain.doubles.kubernetes.objects import ANNOTATION_DELETION_POLICY, GroupKind, annotation, dig, group_kind
 from toolchain.doubles.kubernetes.waiting import Wait
 
 _POLICIES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
-# What these own must be gone before what they depend on goes: pods hold volumes, configuration, service accounts. For
-# others the collector's round costs time and gains nothing.
+# What these own must be gone before what they depend on goes: pods hold volumes, configuration, service accounts. What
+# kinds of a cluster's own own, nobody here knows: a node pool owns nodes. For others the collector's round costs time
+# and gains nothing.
 _WITH_DEPENDENTS = frozenset(
     {
         GroupKind("apps", "DaemonSet"),
@@ -58,7 +60,8 @@ def propagation(recorded: Mapping[str, Any]) -> str:
     """
     chosen = annotation(recorded, ANNOTATION_DELETION_POLICY)
     if chosen is None:
-        return "Foreground" if group_kind(recorded) in _WITH_DEPENDENTS else "Background"
+        kind = group_kind(recorded)
+        return "Foreground" if kind in _WITH_DEPENDENTS or not is_built_in(kind) else "Background"
     if chosen.lower() not in _POLICIES:
         message = f"the annotation {ANNOTATION_DELETION_POLICY} is {chosen!r}; it may be one of {', '.join(_POLICIES)}"
         raise RefusedError(message)

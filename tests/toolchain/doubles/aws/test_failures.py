@@ -3,6 +3,7 @@
 import pytest
 
 from toolchain.doubles.aws.failures import Failures, Moment
+from toolchain.doubles.errors import InvalidInputsError
 
 CLUSTER = "aws:eks/cluster:Cluster"
 
@@ -31,3 +32,11 @@ def test_the_first_that_matches_fails(text: str, moment: Moment) -> None:
 def test_nothing_fails_unasked() -> None:
     """As when the variable is not set."""
     assert not Failures.parse("").strikes(CLUSTER, "platform", Moment.BEFORE)
+
+
+def test_a_pattern_that_fits_no_type_is_refused() -> None:
+    """Otherwise nothing fails, and a rehearsal of the failure proves nothing; a name may be any."""
+    with pytest.raises(InvalidInputsError, match="fits no type"):
+        Failures.parse("aws:eks/podIdentity:*:after").check(["aws:eks/cluster:Cluster"])
+    Failures.parse("aws:eks/*:after").check(["aws:eks/cluster:Cluster"])
+    Failures.parse("cluster").check(["aws:eks/cluster:Cluster"])

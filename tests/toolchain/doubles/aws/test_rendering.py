@@ -32,6 +32,14 @@ def test_outputs_are_the_inputs_and_what_aws_adds() -> None:
     assert cluster["identities"][0]["oidcs"][0]["issuer"].startswith("https://oidc.eks.eu-central-1.")
 
 
+def test_what_aws_adds_to_an_object_that_it_is_given_is_beside_what_was_given() -> None:
+    """The security group that EKS makes is among the settings of the network."""
+    given = {"name": "c", "vpcConfig": {"subnetIds": ["subnet-1"]}}
+    outputs = rendering.outputs(TYPES[CLUSTER], given, HERE)
+    assert outputs["vpcConfig"]["subnetIds"] == ["subnet-1"]
+    assert re.fullmatch(r"sg-0[0-9a-f]{16}", outputs["vpcConfig"]["clusterSecurityGroupId"])
+
+
 @pytest.mark.parametrize(("path", "arn"), [(None, "role/r"), ("/team/", "role/team/r")])
 def test_a_path_is_part_of_a_roles_arn(path: str | None, arn: str) -> None:
     """With the default where there is none."""

@@ -48,6 +48,8 @@ ROWS: tuple[ResourceType, ...] = (
             ],
             "platformVersion": "eks.1",
             "status": "ACTIVE",
+            # Made by EKS itself, and deleted by it.
+            "vpcConfig": {"clusterSecurityGroupId": "sg-0{hex:16:group}"},
         },
         defaults={"deletionProtection": False},
     ),

@@ -2,14 +2,10 @@
 
 import http.client
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,100 +17,11 @@ from lifecycle.store import ObjectStore
 from obstore.store import LocalStore
 from retraining.training import Trained
 from scoring.server import Drain
-
-pytestmark = pytest.mark.engine  # it starts real processes, seconds each
-
-SERVICES = Path(__file__).parents[3] / "services"
-CLOSED_CONNECTIONS = 3
-"""How many closed connections each client takes before it goes elsewhere."""
-
-
-@dataclass
-class Service:
-    """A running scoring process."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection that is kept alive."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Status and body, on a connection of its own."""
-        connection = self.connect()
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        finally:
-            connection.close()
-
-    def wait_until(self, path: str, status: int) -> dict[str, Any]:
-        """The body, once the path answers with this status."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                found, body = self.get(path)
-            except OSError:
-                found, body = 0, {}
-            if found == status:
-                return body
-            time.sleep(0.02)
-        pytest.fail(f"{path} did not answer {status}: {self.process.poll()}")
-
-    def stop(self) -> tuple[int, list[dict[str, Any]]]:
-        """Waits for the end; gives the exit status and the log."""
-        output, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, [json.loads(line) for line in output.splitlines()]
-
+from tests.services.scoring.process.service import Service
 
 StartService = Callable[..., Service]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[StartService]:
-    """Starts services on the test's own registry, and ends what is left of them."""
-    started: list[Service] = []
-
-    def start(**settings: str) -> Service:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        environment = {
-            "PATH": os.environ["PATH"],
-            "MODEL_STORE_URL": f"file://{tmp_path}",
-            "MODEL_NAME": "car-loan",
-            "SCORING_LISTEN_HOST": "127.0.0.1",
-            "SCORING_LISTEN_PORT": str(port),
-            "SCORING_DRAIN_SECONDS": "0",
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scoring"],
-            cwd=SERVICES,
-            env=environment | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(Service(process, port))
-        return started[-1]
-
-    yield start
-    for service in started:
-        if service.process.poll() is None:
-            service.process.kill()
-            service.process.communicate()
-        if service.process.stdout:
-            service.process.stdout.close()
-
-
-@pytest.fixture
-def registry(tmp_path: Path, trained: Trained, describe: Callable[[int, ModelFile], Manifest]) -> ModelRegistry:
-    """A registry whose champion is the small model."""
-    registry = ModelRegistry(ObjectStore(LocalStore(tmp_path)), "car-loan")
-    registry.promote(registry.publish(trained.text.encode(), describe).version, replacing=None)
-    return registry
+CLOSED_CONNECTIONS = 3
+"""How many closed connections each client takes before it goes elsewhere."""
 
 
 @dataclass
@@ -180,7 +87,7 @@ def test_a_process_told_to_stop_loses_no_request(start: StartService, row: dict[
     service.process.send_signal(signal.SIGTERM)
     status, log = service.stop()
     assert status == 0
-    assert [line["event"] for line in log] == ["listening", "model_loaded"]
+    assert sorted(line["event"] for line in log) == ["listening", "model_loaded", "predictor_chosen"]
 
 
 def test_a_drain_takes_its_time_and_no_longer() -> None:
@@ -206,7 +113,7 @@ def test_a_tampered_model_keeps_the_process_alive_unready_and_quiet(
     start: StartService, registry: ModelRegistry, tmp_path: Path
 ) -> None:
     """One line says why; nothing crashes, nothing repeats."""
-    model = tmp_path / "car-loan/versions/00000001/model.txt"
+    model = tmp_path / "models/car-loan/versions/00000001/model.txt"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
     assert registry.versions() == [1]
     service = start()
@@ -233,7 +140,7 @@ def test_a_champion_promoted_later_is_picked_up(
     service = start()
     service.wait_until("/live", 200)
     assert service.get("/ready")[0] == 503
-    registry = ModelRegistry(ObjectStore(LocalStore(tmp_path)), "car-loan")
+    registry = ModelRegistry(ObjectStore(LocalStore(tmp_path / "models")), "car-loan")
     registry.promote(registry.publish(trained.text.encode(), describe).version, replacing=None)
     assert service.wait_until("/ready", 200)["model"] == {"name": "car-loan", "version": 1}
 

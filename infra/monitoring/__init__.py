@@ -1,0 +1,1 @@
+"""How `monitoring/` runs on Kubernetes."""

@@ -1,0 +1,181 @@
+"""What each dashboard shows: a row a panel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One query over time.
+
+    Attributes:
+        title: what it shows, in words.
+        unit: as Grafana names it.
+        query: PromQL; `$model` is the chosen models.
+        legend: of each series.
+    """
+
+    title: str
+    unit: str
+    query: str
+    legend: str = "{{model}}"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A page of panels.
+
+    Attributes:
+        uid: its name in links.
+        title: its name for people.
+        panels: from the top.
+        needs: exporters without which it would be empty.
+    """
+
+    uid: str
+    title: str
+    panels: Sequence[Panel]
+    needs: frozenset[str] = frozenset()
+
+
+_M: Final = 'model=~"$model"'
+_PREDICT: Final = f'{_M}, route="/v1/predict"'
+
+DASHBOARDS: Final = (
+    Dashboard(
+        "fleet",
+        "Fleet overview",
+        [
+            Panel("Requests for predictions", "reqps", f"model:scoring_requests:rate5m{{{_M}}}"),
+            Panel("Requests that end in an error", "percentunit", f"model:scoring_errors:ratio_rate5m{{{_M}}}"),
+            Panel("Latency, 99th percentile", "s", f"model:scoring_latency_seconds:p99_5m{{{_M}}}"),
+            Panel("Replicas that serve", "short", f"count by (model) (scoring_model_info{{{_M}}})"),
+            Panel("Columns that drift", "percentunit", f"model:drifted_columns:ratio{{{_M}}}"),
+            Panel(
+                "Alerts that fire",
+                "short",
+                'sum by (alertname) (ALERTS{alertstate="firing", severity=~"critical|warning"})',
+                "{{alertname}}",
+            ),
+        ],
+    ),
+    Dashboard(
+        "scoring",
+        "Scoring",
+        [
+            Panel(
+                "Requests by status",
+                "reqps",
+                f"sum by (model, status) (rate(scoring_request_duration_seconds_count{{{_PREDICT}}}[5m]))",
+                "{{model}} {{status}}",
+            ),
+            Panel(
+                "Latency, median",
+                "s",
+                "histogram_quantile(0.5, sum by (model, le) "
+                f"(rate(scoring_request_duration_seconds_bucket{{{_PREDICT}}}[5m])))",
+            ),
+            Panel("Answers slower than 100 ms", "percentunit", f"model:scoring_slow:ratio_rate5m{{{_M}}}"),
+            Panel(
+                "Time in the model, 99th percentile",
+                "s",
+                "histogram_quantile(0.99, sum by (model, le) "
+                f"(rate(scoring_predictor_duration_seconds_bucket{{{_M}}}[5m])))",
+            ),
+            Panel("Requests in flight", "short", f"sum by (model) (scoring_requests_in_flight{{{_M}}})"),
+            Panel(
+                "Rows predicted",
+                "rowsps",
+                f"sum by (model, version) (rate(scoring_predictions_total{{{_M}}}[5m]))",
+                "{{model}} {{version}}",
+            ),
+            Panel("Age of the oldest unstored record", "s", f"model:scoring_log_lag_seconds:max{{{_M}}}"),
+            Panel(
+                "Records of the prediction log",
+                "cps",
+                f"sum by (model, outcome) (rate(scoring_log_records_total{{{_M}}}[5m]))",
+                "{{model}} {{outcome}}",
+            ),
+        ],
+    ),
+    Dashboard(
+        "model-quality",
+        "Model quality",
+        [
+            Panel(
+                "Performance, estimated and realized",
+                "none",
+                "max by (model, family, method) "
+                f'(drift_value{{{_M}, family=~"estimated_performance|realized_performance"}})',
+                "{{model}} {{method}} {{family}}",
+            ),
+            Panel(
+                "Drift by column",
+                "none",
+                f'max by (model, column, method) (drift_value{{{_M}, family="univariate"}})',
+                "{{model}} {{column}} {{method}}",
+            ),
+            Panel(
+                "Drift of all columns together",
+                "none",
+                f'max by (model, method) (drift_value{{{_M}, family="multivariate"}})',
+                "{{model}} {{method}}",
+            ),
+            Panel(
+                "Predictions without an outcome", "percentunit", f"max by (model) (drift_targets_missing_ratio{{{_M}}})"
+            ),
+            Panel(
+                "Time since the last evaluation",
+                "s",
+                f"time() - max by (model) (drift_last_evaluation_timestamp_seconds{{{_M}}})",
+            ),
+        ],
+    ),
+    Dashboard(
+        "retraining",
+        "Retraining",
+        [
+            Panel(
+                "Runs by outcome, within a day",
+                "short",
+                f"sum by (model, outcome) (increase(retraining_runs_total{{{_M}}}[1d]))",
+                "{{model}} {{outcome}}",
+            ),
+            Panel(
+                "Decisions, within a day",
+                "short",
+                f"sum by (model, trigger, decision) (increase(retraining_decisions_total{{{_M}}}[1d]))",
+                "{{model}} {{trigger}} {{decision}}",
+            ),
+            Panel(
+                "Age of the champion",
+                "s",
+                f"time() - max by (model) (retraining_champion_created_timestamp_seconds{{{_M}}})",
+            ),
+            Panel("Runs under way", "short", f"max by (model) (retraining_run_active{{{_M}}})"),
+        ],
+    ),
+    Dashboard(
+        "nodes",
+        "Nodes",
+        [
+            Panel(
+                "Processors in use",
+                "percentunit",
+                '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
+                "{{instance}}",
+            ),
+            Panel(
+                "Memory in use",
+                "percentunit",
+                "1 - min by (instance) (node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)",
+                "{{instance}}",
+            ),
+            Panel(
+                "Pods without a node", "short", "sum by (namespace) (kube_pod_status_unschedulable)", "{{namespace}}"
+            ),
+        ],
+        frozenset({"kube-state-metrics", "node-exporter"}),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Drift: what happens to a model once real data flows."""

@@ -1,0 +1,144 @@
+"""What is measured of a model's rows, column by column, each calculation fitted to the reference once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import structlog
+from lifecycle.features import NumericFeature
+from lifecycle.logs import error_facts
+from lifecycle.manifest import Manifest
+from lifecycle.prediction_log import FEATURE_PREFIX
+
+from drift import adapter
+from drift.findings import Measure
+from drift.quality import column_quality
+from drift.settings import DriftSettings
+
+_CLASSES_TO_TELL_APART: Final = 2
+
+
+@dataclass
+class Measurement:
+    """The calculations of one version of a model."""
+
+    settings: DriftSettings
+    manifest: Manifest
+    reference: Any
+    """A pandas frame, as `frames.frame` gives it, with labels."""
+    size: int
+    """Rows of a chunk of the reference."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Calculations that failed, by name, and the kind of error; the others went on."""
+    _fitted: dict[str, adapter.Calculation] = field(default_factory=dict)
+
+    @cached_property
+    def one_class(self) -> bool:
+        """Whether the reference's labels are all of one class, which leaves nothing to measure performance by."""
+        classes = self.reference["label"].dropna().nunique()
+        return self.manifest.objective != "regression" and bool(classes < _CLASSES_TO_TELL_APART)
+
+    @property
+    def measures_performance(self) -> bool:
+        """Whether performance can be told: not of a ranking, and not by labels of one class."""
+        return self.manifest.objective in adapter.METRICS and not self.one_class
+
+    def measure(self, rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        """Everything that needs no labels, of rows that are chunks of these sizes."""
+        measures, usable = list[Measure](), list[str]()
+        for feature in self.manifest.feature_schema.features:
+            name = f"{FEATURE_PREFIX}{feature.name}"
+            measures += column_quality(feature, self.reference[name], rows[name], sizes)
+            if self._has_values(name, rows, sizes):
+                usable.append(name)
+                measures += self._univariate(name, rows, sizes, categorical=not isinstance(feature, NumericFeature))
+        for name in (column for column in rows.columns if column.startswith("output")):
+            measures += self._univariate(name, rows, sizes, categorical=False)
+        measures += self._multivariate(usable, rows, sizes)
+        if self.measures_performance:
+            objective, classes = self.manifest.objective, len(self.manifest.classes)
+            key = ",".join(["estimated", *usable]) if objective == "regression" else "estimated"
+            measures += self._calculated(
+                key,
+                lambda: adapter.estimated(
+                    self.reference, objective, usable, classes, self.size, self.settings.thresholds
+                ),
+                rows,
+                sizes,
+            )
+        return measures
+
+    def realized(self, rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        """Performance by labels, of rows that are chunks of these sizes."""
+        objective, classes = self.manifest.objective, len(self.manifest.classes)
+        return self._calculated(
+            "realized",
+            lambda: adapter.realized(self.reference, objective, classes, self.size, self.settings.thresholds),
+            rows,
+            sizes,
+        )
+
+    def _has_values(self, name: str, rows: Any, sizes: Sequence[int]) -> bool:  # noqa: ANN401 - a pandas frame
+        """Whether there is something to compare in every chunk; where not, data quality says so."""
+        present, first = rows[name].notna(), 0
+        for size in sizes:
+            if not present.iloc[first : first + size].any():
+                return False
+            first += size
+        return bool(self.reference[name].notna().any())
+
+    def _univariate(self, name: str, rows: Any, sizes: Sequence[int], *, categorical: bool) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        settings = self.settings
+        default = settings.categorical_method if categorical else settings.continuous_method
+        method = settings.column_methods.get(name.removeprefix(FEATURE_PREFIX), default)
+        return self._calculated(
+            f"{method} of {name}",
+            lambda: adapter.univariate(
+                self.reference,
+                name,
+                categorical=categorical,
+                method=method,
+                size=self.size,
+                thresholds=settings.thresholds,
+            ),
+            rows,
+            sizes,
+        )
+
+    def _multivariate(self, usable: list[str], rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        if len(usable) < 2:  # noqa: PLR2004 - of one column there is nothing to hold together
+            return []
+        columns, thresholds = ",".join(usable), self.settings.thresholds
+        measures = self._calculated(
+            f"reconstruction of {columns}",
+            lambda: adapter.multivariate(self.reference, usable, self.size, thresholds),
+            rows,
+            sizes,
+        )
+        if self.settings.domain_classifier:
+            measures += self._calculated(
+                f"classifier of {columns}",
+                lambda: adapter.domain_classifier(self.reference, usable, self.size, thresholds),
+                rows,
+                sizes,
+            )
+        return measures
+
+    def _calculated(
+        self,
+        name: str,
+        fit: Callable[[], adapter.Calculation],
+        rows: Any,  # noqa: ANN401 - a pandas frame
+        sizes: Sequence[int],
+    ) -> list[Measure]:
+        """One calculation's failure is noted and the others go on."""
+        try:
+            if name not in self._fitted:
+                self._fitted[name] = fit()
+            return self._fitted[name](rows, sizes)
+        except Exception as error:  # noqa: BLE001 - a library over live data; the failure is counted and logged
+            self.failed[name] = type(error).__name__
+            log = structlog.stdlib.get_logger()
+            log.warning("calculation_failed", model=self.manifest.model, calculation=name, **error_facts(error))
+            return []

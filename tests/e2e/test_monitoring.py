@@ -1,0 +1,179 @@
+"""Monitoring on the running stack: every panel shows something; what really goes wrong is alerted on, and clears."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Event
+
+import httpx
+import pytest
+from lifecycle.manifest import Manifest, ModelFile
+from lifecycle.registry import ModelRegistry
+from lifecycle.store import ObjectStore
+
+from monitoring.dashboards.panels import DASHBOARDS, Panel
+from tests.e2e.harness import Stack, eventually
+from toolchain.demo import traffic
+from toolchain.demo.rows import DRIFT_BEGINS, Row, rows
+
+pytestmark = pytest.mark.e2e
+
+MODEL = "car-loan"
+_PER_SECOND = 60.0
+SLOW, OVERRUN = (60, 1000), (200, 4500)
+"""Clients, and rows of each one's requests: a second of work for either of two pods at a time; and over ten seconds."""
+
+
+@pytest.fixture(scope="module")
+def known() -> list[Row]:
+    """Rows as in training, and from `DRIFT_BEGINS` on others."""
+    return rows()
+
+
+@contextmanager
+def sending(stack: Stack, some: list[Row]) -> Iterator[traffic.Outcome]:
+    """Sends rows over and over, 60 a second, while the block runs."""
+    ended, outcome = Event(), traffic.Outcome()
+
+    def forever() -> Iterator[Row]:
+        while True:
+            for row in some:
+                if ended.is_set():
+                    return
+                yield row
+
+    with ThreadPoolExecutor(1) as pool:
+        url = stack.outputs["scoring_url"]
+        sent = pool.submit(lambda: asyncio.run(traffic.send(url, forever(), per_second=_PER_SECOND, outcome=outcome)))
+        try:
+            yield outcome
+        finally:
+            ended.set()
+            sent.result(timeout=60)
+
+
+def active(stack: Stack) -> set[str]:
+    """The alerts that Alertmanager holds."""
+    found = httpx.get(f"{stack.outputs['alertmanager_url']}/api/v2/alerts", timeout=10).json()
+    return {alert["labels"]["alertname"] for alert in found if alert["status"]["state"] == "active"}
+
+
+def wait_for(stack: Stack, names: set[str], timeout_seconds: float) -> None:
+    """Until all of them are active."""
+    seen = set[str]()
+
+    def look() -> set[str]:
+        seen.update(active(stack))
+        return seen
+
+    assert names <= eventually(look, lambda found: names <= found, timeout_seconds)
+
+
+def wait_until_clear(stack: Stack, names: set[str], timeout_seconds: float) -> None:
+    """Until none of them is active."""
+    assert not names & eventually(lambda: active(stack), lambda found: not names & found, timeout_seconds)
+
+
+def scale(stack: Stack, kind: str, name: str, replicas: int) -> None:
+    """As an operator would."""
+    namespace = "storage" if kind == "statefulset" else "ml"
+    stack.kubectl("scale", f"{kind}/{name}", f"--namespace={namespace}", f"--replicas={replicas}")
+
+
+def ask(stack: Stack, panel: Panel) -> tuple[str, int]:
+    """How Prometheus answers a panel's query, and with how many series."""
+    url = f"{stack.outputs['prometheus_url']}/api/v1/query"
+    answer = httpx.get(url, params={"query": panel.query.replace("$model", MODEL)}, timeout=10).json()
+    return answer["status"], len(answer.get("data", {}).get("result", []))
+
+
+_EMPTY_HERE = {
+    ("fleet", "Alerts that fire"): "none does",
+    ("retraining", "Decisions, within a day"): "nobody has asked for a retraining",
+}
+"""Panels without data on a stack that is minutes old and well, and why."""
+
+
+def test_every_panel_shows_something_under_traffic(stack: Stack, known: list[Row]) -> None:
+    """Each query is answered without an error, and with data but for a short list that is stated here."""
+    shown = [(one, panel) for one in DASHBOARDS if not one.needs for panel in one.panels]
+    assert len(shown) > 10
+
+    def empty() -> set[tuple[str, str]]:
+        return {(one.uid, panel.title) for one, panel in shown if ask(stack, panel)[1] == 0}
+
+    with sending(stack, known[:DRIFT_BEGINS]) as outcome:
+        eventually(lambda: len(outcome.answers), lambda count: count > 1500, 120)
+        asyncio.run(traffic.tell(stack.outputs["scoring_url"], outcome.answers[:1000]))
+        left = eventually(empty, lambda found: found <= _EMPTY_HERE.keys(), 240)
+    assert {ask(stack, panel)[0] for _, panel in shown} == {"success"}
+    assert left <= _EMPTY_HERE.keys(), left
+
+
+def test_a_champion_that_does_not_load_is_alerted_on(stack: Stack, known: list[Row]) -> None:
+    """Until the pointer is back; meanwhile the former one answers every request."""
+    registry = ModelRegistry(ObjectStore(stack.bucket("models")), MODEL)
+    champion = registry.champion()
+    assert champion is not None
+
+    def describe(version: int, file: ModelFile) -> Manifest:
+        return registry.manifest(champion.version).model_copy(update={"version": version, "file": file})
+
+    broken = registry.publish(b"no model", describe).version
+    registry.promote(broken, replacing=champion)
+    with sending(stack, known[:DRIFT_BEGINS]) as outcome:
+        wait_for(stack, {"ModelSwapFailing"}, 120)
+        registry.promote(champion.version, replacing=registry.champion())
+        wait_until_clear(stack, {"ModelSwapFailing"}, 120)
+    assert outcome.answers
+    assert not outcome.failures
+    assert {answer.version for answer in outcome.answers} == {champion.version}
+
+
+@pytest.mark.timeout(1500)
+def test_what_stops_or_is_overrun_is_alerted_on(stack: Stack, known: list[Row]) -> None:
+    """The object store, drift evaluation and at last scoring stop; before that far more is asked than it can answer."""
+    overrun = {"ScoringLatencyHigh", "ScoringErrorsHigh"}
+    stopped = {"PredictionLogStalled", "ServiceDown"}
+    scale(stack, "statefulset", "object-store", 0)
+    scale(stack, "deployment", "drift", 0)
+    try:
+        with loading(stack, known, *SLOW):
+            wait_for(stack, {"ScoringLatencyHigh"}, 300)
+        with loading(stack, known, *OVERRUN):
+            wait_for(stack, overrun, 300)
+        wait_for(stack, stopped, 480)
+    finally:
+        scale(stack, "statefulset", "object-store", 1)
+        scale(stack, "deployment", "drift", 1)
+    try:
+        scale(stack, "deployment", f"scoring-{MODEL}", 0)
+        wait_for(stack, {"ScoringDown"}, 300)
+    finally:
+        # The autoscaler steps aside at none, and takes over again at one.
+        scale(stack, "deployment", f"scoring-{MODEL}", 1)
+    # What the month's budget lost within half an hour is told for as long: promtool's tests see these two end.
+    wait_until_clear(stack, stopped | {"ScoringDown"}, 480)
+
+
+@contextmanager
+def loading(stack: Stack, known: list[Row], clients: int, rows_each: int) -> Iterator[None]:
+    """Many clients, each with one large body after the other, while the block runs."""
+    ended, body = Event(), json.dumps({"rows": [row.features for row in known[:rows_each]]})
+
+    def ask_on() -> None:
+        with httpx.Client(base_url=stack.outputs["scoring_url"], timeout=60) as client:
+            while not ended.is_set():
+                with suppress(httpx.TransportError):
+                    client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(ask_on) for _ in range(clients)]
+        try:
+            yield
+        finally:
+            ended.set()
+            for each in asking:
+                each.result(timeout=120)

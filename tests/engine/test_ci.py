@@ -1,0 +1,249 @@
+"""The commands that workflows call, with the real Pulumi CLI: with a state and an account, and without either."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import copy_checkout
+from toolchain import environments, plugins, pulumi_cli
+from toolchain.ci import drift, release
+from toolchain.doubles import launchers
+from toolchain.doubles.aws.account import ID_VARIABLE, VARIABLE, Account
+from toolchain.paths import REPOSITORY
+
+PROGRAM = """
+import pulumi
+from pulumi_aws import Provider, s3
+
+provider = Provider("aws", region="eu-central-1", allowed_account_ids=["111122223333"])
+opts = pulumi.ResourceOptions(provider=provider)
+for name in ("models", "predictions"):
+    s3.Bucket(name, bucket=f"trial-{name}", opts=opts)
+pulumi.export("scoring_urls", {"car-loan": "http://127.0.0.1:1"})
+"""
+
+
+def ci(*arguments: str, checkout: Path = REPOSITORY, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command, with nothing of a cloud or of GitHub in its environment but what is given."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PULUMI_", "GITHUB_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "toolchain", "ci", *arguments],
+        cwd=checkout,
+        env={**ours, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(checkout), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment_of_the_pack() -> None:
+    """The policy pack has an environment of its own."""
+    subprocess.run(["make", "policy"], cwd=REPOSITORY, check=True, capture_output=True)
+
+
+def checkout_with_pack(target: Path) -> Path:
+    """A second checkout in which `make policy` has been called."""
+    checkout = copy_checkout(target)
+    (checkout / "build").mkdir()
+    (checkout / "build" / "policy").symlink_to(REPOSITORY / "build" / "policy")
+    return checkout
+
+
+def test_without_credentials_a_pull_request_gets_the_whole_plan_and_its_violations_at_the_line(tmp_path: Path) -> None:
+    """What a fork's pull request can have: everything but the difference to what runs."""
+    checkout = checkout_with_pack(tmp_path / "checkout")
+    file = checkout / "infra" / "aws" / "registry.py"
+    text = file.read_text(encoding="utf-8")
+    assert '"scan_on_push": True' in text
+    file.write_text(text.replace('"scan_on_push": True', '"scan_on_push": False'), encoding="utf-8")
+    variables = {"REALTIME_ML_STATE": str(tmp_path / "state"), "GITHUB_ACTIONS": "true"}
+    done = ci("preview", "--env", "dev", "--folder", str(tmp_path), checkout=checkout, **variables)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("::error")]
+    assert {line.partition("::scoring")[0] for line in lines if "::scoring" in line} == {
+        f"::error file=infra/aws/registry.py,line={_line(file, 'ecr.Repository(')},title=images-are-scanned"
+    }
+    comment = (tmp_path / "dev.md").read_text(encoding="utf-8")
+    assert "this is the whole plan, from nothing" in comment
+    assert ":no_entry: `images-are-scanned`: **scoring**" in comment
+
+
+def _line(file: Path, text: str) -> int:
+    """The first line of a file that holds a text."""
+    return next(i for i, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if text in line)
+
+
+def test_a_program_that_fails_is_told_and_leaves_no_comment(tmp_path: Path) -> None:
+    """An empty plan would read as one that changes nothing."""
+    checkout = checkout_with_pack(tmp_path / "checkout")
+    file = checkout / "Pulumi.dev.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("cpu_limit: 16", "cpu_limit: none"), encoding="utf-8")
+    variables = {"REALTIME_ML_STATE": str(tmp_path / "state")}
+    done = ci("preview", "--env", "dev", "--folder", str(tmp_path / "out"), checkout=checkout, **variables)
+    assert done.returncode == 1
+    assert "cpu_limit" in done.stderr
+    assert not list((tmp_path / "out").glob("*.md"))
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """A repository with an environment `dev` that is up, in a simulated account and a state of the person's own."""
+    checkout = tmp_path / "checkout"
+    (checkout / "infra").mkdir(parents=True)
+    (checkout / "infra" / "__main__.py").write_text(PROGRAM, encoding="utf-8")
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (checkout / "Pulumi.yaml").write_text(json.dumps({"name": "trial", "main": "infra/", "runtime": runtime}))
+    (checkout / "Pulumi.dev.yaml").write_text("config:\n  realtime-ml:aws:\n    account_id: '111122223333'\n")
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse battery staple")
+    (tmp_path / "backend").mkdir()
+    for module in (environments, pulumi_cli, drift, release):
+        monkeypatch.setattr(module, "REPOSITORY", checkout)
+    monkeypatch.setattr(plugins, "missing", lambda: list(launchers.MODULES))
+    number = "111122223333"
+    for name, value in {
+        "REALTIME_ML_STATE": tmp_path / "ours",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": passphrase,
+        "CONFIRM": "dev",
+        VARIABLE: tmp_path / "account.json",
+        ID_VARIABLE: number,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    _commit(checkout, "first")
+    variables = environments.own_backend("a test", "dev")
+    pulumi_cli.run(["--cwd", checkout, "stack", "init", "dev"], variables, capture=True)
+    environments.up("dev")
+    return Account(tmp_path / "account.json", number)
+
+
+def _commit(checkout: Path, message: str) -> str:
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", message]):
+        subprocess.run([*git, *command], cwd=checkout, check=True)
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=checkout, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_what_somebody_took_away_by_hand_is_drift(account: Account) -> None:
+    """Nothing before, the bucket after, and looking changes neither the state nor the account."""
+    assert drift.look("dev") == []
+    with account.change() as holdings:
+        holdings.remove([record for record in holdings.records if record.identifier == "trial-predictions"])
+    for _ in range(2):
+        assert [(found.name, found.operation) for found in drift.look("dev")] == [("predictions", "delete")]
+
+
+def test_the_release_before_is_found_in_the_stacks_own_history(account: Account) -> None:
+    """Pulumi keeps the commit of each update; this one's is none to go back to."""
+    assert account.look().records
+    first = release.commit()
+    assert release.previous(release.history("dev"), first) is None
+    checkout = account.path.with_name("checkout")
+    (checkout / "note").write_text("changed")
+    second = _commit(checkout, "second")
+    assert release.previous(release.history("dev"), second) == first
+    assert release.scoring_urls("dev") == {"car-loan": "http://127.0.0.1:1"}
+
+
+def test_going_back_runs_the_old_commits_own_make(account: Account) -> None:
+    """In a checkout of its own, which is gone afterwards."""
+    assert account.look().records
+    checkout = account.path.with_name("checkout")
+    log = checkout.parent / "log"
+    (checkout / "Makefile").write_text(f"up:\n\t@echo old $(ENV) >> {log}\n")
+    old = _commit(checkout, "old")
+    (checkout / "Makefile").write_text(f"up:\n\t@echo new $(ENV) >> {log}\n")
+    _commit(checkout, "new")
+    release.up_of("dev", old)
+    assert log.read_text() == "old dev\n"
+    listed = subprocess.run(["git", "worktree", "list"], cwd=checkout, check=True, capture_output=True, text=True)
+    assert len(listed.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_docker_is_logged_in_by_standard_input(tmp_path: Path, status: int) -> None:
+    """To the registry that the environment's file names; a role that may not is told by name."""
+    log = tmp_path / "log"
+    (tmp_path / "aws").write_text("#!/bin/sh\necho secret\n")
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" > {log}\ncat >> {log}\necho denied >&2\nexit {status}\n')
+    for name in ("aws", "docker"):
+        (tmp_path / name).chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    done = ci("login", "--env", "dev", PATH=path)
+    assert done.returncode == status, done.stderr
+    registry = (
+        f"{pulumi_cli.read_config('dev')['config']['realtime-ml:aws']['account_id']}.dkr.ecr.eu-central-1.amazonaws.com"
+    )
+    assert log.read_text() == f"login --username=AWS --password-stdin {registry}\nsecret\n"
+    assert ("docker: denied" in done.stderr) == bool(status)
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["drift", "smoke", "release"])
+def test_without_a_state_what_needs_one_says_so(command: str) -> None:
+    """On a fork's pull request or a laptop, before anything is touched."""
+    done = ci(command, "--env", "dev")
+    assert done.returncode == 1
+    assert "no PULUMI_BACKEND_URL" in done.stderr
+
+
+def test_a_trials_file_is_written_beside_the_others(tmp_path: Path) -> None:
+    """And is an environment like them: its plan is shown without an account."""
+    checkout = checkout_with_pack(tmp_path / "checkout")
+    done = ci("trial", "--env", "staging", checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "Pulumi.trial.yaml").is_file()
+    shutil.copy(checkout / "Pulumi.trial.yaml", tmp_path)
+    shown = ci(
+        "preview",
+        "--env",
+        "trial",
+        "--folder",
+        str(tmp_path),
+        checkout=checkout,
+        REALTIME_ML_STATE=str(tmp_path / "state"),
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "### `trial`: " in (tmp_path / "trial.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_every_recipe_that_a_branch_changes_is_judged(tmp_path: Path, status: int) -> None:
+    """By `make validate-model` against the commit where the branch began; what did not change is not."""
+    checkout = checkout_with_pack(tmp_path / "checkout")
+    base = _commit(checkout, "base")
+    subprocess.run(["git", "branch", "theirs"], cwd=checkout, check=True)
+    recipe = checkout / "models" / "car_loan" / "recipe.toml"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    log = tmp_path / "log"
+    (checkout / "Makefile").write_text(f"validate-model:\n\t@echo $(MODEL) $(BASE) >> {log}; exit {status}\n")
+    _commit(checkout, "a recipe")
+    done = ci("recipes", "--base", "theirs", checkout=checkout)
+    assert (done.returncode == 0) == (status == 0), done.stderr
+    assert log.read_text() == f"car-loan {base}\n"
+    assert ("refused: car-loan" in done.stderr) == bool(status)
+
+    nowhere = ci("recipes", "--base", "nowhere", checkout=checkout)
+    assert "fetch the branch" in nowhere.stderr
+
+
+def test_a_stack_is_made_where_the_person_keeps_states_with_a_passphrase_of_their_own(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A folder here; a bucket or Pulumi Cloud is another address. The second time it is there already."""
+    checkout = account.path.with_name("checkout")
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'other'}")
+    (checkout / "Pulumi.qa.yaml").write_text("config: {}\n")
+    for _ in range(2):
+        environments.make_stack("qa")
+    assert (tmp_path / "other" / ".pulumi" / "stacks" / "trial" / "qa.json").is_file()
+    assert "encryptionsalt" in (checkout / "Pulumi.qa.yaml").read_text()

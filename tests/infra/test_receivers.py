@@ -1,0 +1,95 @@
+"""Who hears of which alert, and that no secret stands in Alertmanager's configuration."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from infra.config import (
+    AlertReceivers,
+    ConfigError,
+    MailReceiver,
+    PagerDutyReceiver,
+    RetrainingConfig,
+    SlackReceiver,
+    WebhookReceiver,
+    parse,
+)
+from infra.monitoring.prometheus_config import rule_subjects
+from infra.monitoring.receivers import RETRAINING_TOKEN, SECRETS, receivers
+from infra.naming import PROJECT
+from infra.platform import MetricsSource
+from monitoring import rules
+from tests.infra.harness import SECRET_KEY, configuration
+
+HIDDEN = "hidden"
+EVERY = AlertReceivers(
+    slack=SlackReceiver(channel="#alerts", webhook_url=SecretStr(f"https://{HIDDEN}")),
+    mail=MailReceiver(
+        to="a@example.org", sender="b@example.org", smarthost="mail:587", username="b", password=SecretStr(HIDDEN)
+    ),
+    pagerduty=PagerDutyReceiver(routing_key=SecretStr(HIDDEN)),
+    webhook=WebhookReceiver(url=SecretStr(f"https://{HIDDEN}")),
+    watchdog=WebhookReceiver(url=SecretStr(f"https://{HIDDEN}")),
+)
+URL = "http://retraining/v1/alerts"
+RETRAINING_TRIGGERS = RetrainingConfig().alerts
+
+
+def test_no_secret_stands_in_the_configuration() -> None:
+    """It is a ConfigMap, which everybody may read."""
+    told = receivers(EVERY, URL, RETRAINING_TRIGGERS)
+    text = json.dumps(told.config)
+    assert HIDDEN not in text
+    assert told.secrets.keys() == {"slack", "mail", "pagerduty", "webhook", "watchdog"}
+    assert all(f"{SECRETS}/{name}" in text for name in told.secrets)
+
+
+def test_retraining_hears_of_its_triggers_without_any_configuration() -> None:
+    """The loop closes by default."""
+    config = receivers(AlertReceivers(), URL, RETRAINING_TRIGGERS).config
+    (hook,) = next(one for one in config["receivers"] if one["name"] == "retraining")["webhook_configs"]
+    assert (hook["url"], hook["http_config"]["authorization"]["credentials_file"]) == (URL, RETRAINING_TOKEN)
+    (route,) = [one for one in config["route"]["routes"] if one["receiver"] == "retraining"]
+    assert route["matchers"] == [f'alertname=~"{"|".join(RETRAINING_TRIGGERS)}"']
+    known = {rule.name for file in rules.read(rules.subjects()) for rule in file.rules if rule.is_alert}
+    assert set(RETRAINING_TRIGGERS) <= known
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"slack": {"channel": "#a"}}, "alert_receivers.slack.webhook_url"),
+        ({"pagerduty": {}}, "alert_receivers.pagerduty.routing_key"),
+        ({"webhook": {}}, "alert_receivers.webhook.url"),
+    ],
+)
+def test_a_receiver_without_its_secret_is_refused(given: dict[str, object], path: str) -> None:
+    """At preview, before anything is made."""
+    with pytest.raises(ConfigError) as caught:
+        parse(configuration(alert_receivers=given), [SECRET_KEY, f"{PROJECT}:alert_receivers"])
+    assert [problem.path for problem in caught.value.problems] == [f"{PROJECT}:{path}"]
+
+
+def test_rules_on_what_nothing_exports_are_left_out() -> None:
+    """Their absence would be an alert for ever."""
+    available = ["cluster_metrics", "gpu", "scoring"]
+    cluster = {MetricsSource.KUBE_STATE_METRICS, MetricsSource.NODE_EXPORTER}
+    assert rule_subjects(available, []) == ["scoring"]
+    assert rule_subjects(available, cluster) == ["cluster_metrics", "scoring"]
+    assert rule_subjects(available, set(MetricsSource)) == available
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("configured", [AlertReceivers(), EVERY])
+def test_alertmanager_takes_the_configuration(configured: AlertReceivers, tmp_path: Path) -> None:
+    """Alertmanager's own tool reads it."""
+    amtool = shutil.which("amtool")
+    assert amtool, "amtool is not on PATH: `make test-engine` puts it there"
+    file = tmp_path / "alertmanager.json"
+    file.write_text(json.dumps(receivers(configured, URL, RETRAINING_TRIGGERS).config), encoding="utf-8")
+    done = subprocess.run([amtool, "check-config", str(file)], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr

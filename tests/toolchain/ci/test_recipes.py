@@ -1,0 +1,15 @@
+"""Which models a branch's files are about."""
+
+from toolchain.ci.recipes import changed
+
+
+def test_a_models_recipe_counts_and_nothing_beside_it() -> None:
+    """A sample request or a file somewhere below trains no other model."""
+    paths = [
+        "models/b_c/recipe.toml",
+        "models/a/recipe.toml",
+        "models/d/sample_request.json",
+        "x/a/recipe.toml",
+        "models/e/f/recipe.toml",
+    ]
+    assert changed(paths) == ["a", "b-c"]

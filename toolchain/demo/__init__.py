@@ -1,0 +1,1 @@
+"""The whole loop in one run, shown to a person: `make demo`."""
