@@ -4,7 +4,7 @@ import gc
 
 import pulumi
 
-from infra import config
+from infra.config import reading
 from infra.images import require_builder
 from infra.monitoring.monitoring import Monitoring, MonitoringArgs
 from infra.namespaces import WORKLOADS, restricted_namespace
@@ -19,7 +19,7 @@ from infra.workloads.scoring import Scoring, ScoringArgs
 # What imports made, a million objects, is never garbage: looking at it again and again took a tenth of a preview.
 gc.freeze()
 
-stack = config.read()
+stack = reading.read()
 if not pulumi.runtime.is_dry_run():
     require_builder()
 

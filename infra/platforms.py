@@ -1,6 +1,6 @@
 """The platforms there are."""
 
-from infra.config import StackConfig
+from infra.config.stack import StackConfig
 from infra.platform import Platform
 
 

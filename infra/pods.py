@@ -20,7 +20,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-from infra.config import Resources
+from infra.config.resources import Resources
 from infra.naming import App
 from infra.platform import ObjectStoreAccess, Placement
 

@@ -9,9 +9,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_aws import cloudwatch, eks, iam
 
-from infra.aws.config import AwsConfig
 from infra.aws.network import Network
 from infra.aws.policies import CLUSTER_POLICIES, NODE_POLICIES, auto_mode_tagging, managed_policy, text, trust
+from infra.config.aws import AwsConfig
 
 _ADMIN: Final = "AmazonEKSClusterAdminPolicy"
 _NODE: Final = "AmazonEKSAutoNodePolicy"

@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_aws import budgets
 
-from infra.aws.config import AwsConfig
+from infra.config.aws import AwsConfig
 
 _NOTICES: tuple[tuple[str, int], ...] = (("ACTUAL", 80), ("FORECASTED", 100))
 """What is measured, and the percentage of the budget at which somebody hears of it."""

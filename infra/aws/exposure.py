@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.aws.config import ExposureConfig
+from infra.config.aws import ExposureConfig
 from infra.naming import PROJECT, App
 from infra.platform import Audience, Endpoint
 

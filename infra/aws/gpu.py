@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, SecurityContextArgsDict
 
 from infra.aws.node_pools import GPU_POOL, GPU_TAINT, POOL_TAINT
-from infra.config import Resources
+from infra.config.resources import Resources
 from infra.namespaces import GPU, privileged_namespace
 from infra.naming import App
 from infra.pods import (

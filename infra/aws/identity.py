@@ -7,9 +7,9 @@ from typing import Final
 import pulumi
 from pulumi_aws import eks, iam
 
-from infra.aws.config import AwsConfig
 from infra.aws.policies import bucket_access, text, trust
 from infra.aws.storage import bucket_arn
+from infra.config.aws import AwsConfig
 from infra.naming import dns_label
 from infra.platform import WorkloadIdentity
 

@@ -8,9 +8,9 @@ from typing import Final
 import pulumi
 from pulumi_aws import cloudwatch, ec2, iam
 
-from infra.aws.config import AwsConfig
 from infra.aws.policies import flow_log_delivery, text, trust
 from infra.aws.subnets import ZoneSubnets, zone_subnets
+from infra.config.aws import AwsConfig
 
 _EVERYWHERE: Final = "0.0.0.0/0"
 _FLOW_LOG_DAYS: Final = 30

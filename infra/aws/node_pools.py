@@ -8,8 +8,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.aws.cluster import Cluster
-from infra.aws.config import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig, architectures
 from infra.aws.instance_families import Architecture
+from infra.config.aws import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig, architectures
 from infra.naming import PROJECT, App
 from infra.platform import Placement
 

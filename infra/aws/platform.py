@@ -18,7 +18,7 @@ from infra.aws.network import Network
 from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures, pool_placement
 from infra.aws.registry import Repository, RepositoryArgs
 from infra.aws.storage import StorageBucket, StorageBucketArgs
-from infra.config import StackConfig
+from infra.config.stack import StackConfig
 from infra.naming import App, cloud_tags
 from infra.platform import (
     Bucket,

@@ -10,9 +10,9 @@ import pulumi
 import pulumi_docker_build as docker_build
 from pulumi_aws import ecr
 
-from infra.aws.config import AwsConfig
 from infra.aws.instance_families import Architecture
 from infra.aws.policies import keep_images, text
+from infra.config.aws import AwsConfig
 from infra.images import ServiceImage, ServiceImageArgs
 from infra.platform import Service
 

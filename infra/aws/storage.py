@@ -7,8 +7,8 @@ from typing import Final
 import pulumi
 from pulumi_aws import s3
 
-from infra.aws.config import AwsConfig
 from infra.aws.policies import text, tls_only
+from infra.config.aws import AwsConfig
 from infra.platform import Bucket
 
 _OLD_VERSION_DAYS: Final = 30

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeMountArgsDict
 
-from infra.config import Resources
+from infra.config.resources import Resources
 from infra.local.exposure import Exposure
 from infra.naming import App
 from infra.platform import Audience, Bucket, Endpoint, SecretValue

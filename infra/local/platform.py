@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker_build as docker_build
 import pulumi_kubernetes as k8s
 
-from infra.config import StackConfig
+from infra.config.stack import StackConfig
 from infra.images import ServiceImage, ServiceImageArgs
 from infra.local.exposure import Exposure
 from infra.local.object_store import (

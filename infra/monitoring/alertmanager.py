@@ -9,7 +9,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
-from infra.config import AlertReceivers, Resources
+from infra.config.alert_receivers import AlertReceivers
+from infra.config.resources import Resources
 from infra.generated import GeneratedSecret
 from infra.monitoring.receivers import RETRAINING_TOKEN, SECRETS, receivers
 from infra.naming import App

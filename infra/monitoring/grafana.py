@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, EnvVarArgsDict
 
-from infra.config import Resources
+from infra.config.resources import Resources
 from infra.generated import generated_secret
 from infra.naming import App
 from infra.platform import Audience, Endpoint, Platform

@@ -7,7 +7,8 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.config import AlertReceivers, MonitoringConfig, RemoteWriteConfig
+from infra.config.alert_receivers import AlertReceivers
+from infra.config.monitoring import MonitoringConfig, RemoteWriteConfig
 from infra.generated import generated_secret
 from infra.monitoring import alertmanager, grafana, prometheus
 from infra.monitoring.alertmanager import Alertmanager, AlertmanagerArgs

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
-from infra.config import MonitoringConfig, RemoteWriteConfig
+from infra.config.monitoring import MonitoringConfig, RemoteWriteConfig
 from infra.monitoring.prometheus_config import CONFIG_FILE, REMOTE_WRITE_PASSWORD, config_files, rule_files
 from infra.naming import App
 from infra.platform import Audience, Endpoint, Platform

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from infra.config import RemoteWriteConfig
+from infra.config.monitoring import RemoteWriteConfig
 from infra.platform import MetricsSource
 from monitoring import rules
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from infra.config import AlertReceivers
+from infra.config.alert_receivers import AlertReceivers
 
 SECRETS: Final = "/etc/alertmanager/secrets"
 """Folder of the receivers' secrets, a file each."""

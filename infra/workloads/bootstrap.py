@@ -6,7 +6,8 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.config import ModelConfig, Resources
+from infra.config.models import ModelConfig
+from infra.config.resources import Resources
 from infra.naming import AUTO_NAME_SUFFIX, NAME_LIMIT, App, dns_label
 from infra.platform import Access, Bucket, Platform, Service, WorkloadIdentity
 from infra.pods import (

@@ -9,7 +9,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict
 
-from infra.config import DriftConfig, ModelConfig, PredictionLogConfig
+from infra.config.drift import DriftConfig
+from infra.config.models import ModelConfig
+from infra.config.scoring import PredictionLogConfig
 from infra.monitoring import prometheus
 from infra.namespaces import MONITORING
 from infra.naming import App

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
-from infra.config import RetrainingConfig
+from infra.config.retraining import RetrainingConfig
 from infra.monitoring import alertmanager, prometheus
 from infra.namespaces import MONITORING
 from infra.naming import App

@@ -7,7 +7,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict
 
-from infra.config import ModelConfig, Resources, RetrainingConfig, TrainingConfig
+from infra.config.models import ModelConfig
+from infra.config.resources import Resources
+from infra.config.retraining import RetrainingConfig
+from infra.config.training import TrainingConfig
 from infra.naming import App
 from infra.platform import Access, Bucket, Platform, Service, WorkloadIdentity
 from infra.pods import (

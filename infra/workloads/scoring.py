@@ -7,7 +7,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, VolumeArgsDict
 
-from infra.config import ModelConfig, ScoringConfig
+from infra.config.models import ModelConfig
+from infra.config.scoring import ScoringConfig
 from infra.naming import App
 from infra.platform import (
     Access,

@@ -13,7 +13,7 @@ from pulumi_kubernetes.core.v1 import (
     TolerationArgsDict,
 )
 
-from infra.config import Resources
+from infra.config.resources import Resources
 from infra.naming import App
 from infra.platform import Placement
 from infra.pods import (

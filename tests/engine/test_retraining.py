@@ -28,7 +28,8 @@ from retraining.receiver.receiver import Receiver
 from retraining.receiver.settings import ReceiverSettings
 from tenacity import retry, stop_after_delay, wait_fixed
 
-from infra.config import AlertReceivers, RetrainingConfig
+from infra.config.alert_receivers import AlertReceivers
+from infra.config.retraining import RetrainingConfig
 from infra.monitoring.receivers import RETRAINING_TOKEN, receivers
 from infra.workloads.retraining import TOKEN_KEY, TOKEN_SECRET
 from tests.engine.harness import Kubectl

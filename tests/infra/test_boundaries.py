@@ -67,9 +67,15 @@ def test_a_part_does_not_know_of_the_parts_above_or_beside_it(
         "infra/platforms.py imports infra.local.platform.LocalPlatform",
         "infra/platforms.py imports infra.aws.platform",
         "infra/platforms.py imports infra.aws.platform.AwsPlatform",
-        # The configuration of every platform is checked in one go; it needs no SDK.
-        "infra/config.py imports infra.aws.config",
-        "infra/config.py imports infra.aws.config.AwsConfig",
+        # What AWS has is needed to check what it is asked for; these are tables, without an SDK.
+        "infra/config/aws.py imports infra.aws.instance_families",
+        "infra/config/aws.py imports infra.aws.instance_families.GENERAL_PURPOSE",
+        "infra/config/aws.py imports infra.aws.instance_families.INSTANCE_FAMILIES",
+        "infra/config/aws.py imports infra.aws.instance_families.Architecture",
+        "infra/config/aws.py imports infra.aws.subnets",
+        "infra/config/aws.py imports infra.aws.subnets.NARROWEST_PREFIX",
+        "infra/config/aws.py imports infra.aws.subnets.WIDEST_PREFIX",
+        "infra/config/aws.py imports infra.aws.subnets.ZONE_LIMIT",
     }
     assert set(offences(folder, forbidden, exempt)) <= allowed
 

@@ -6,7 +6,7 @@ import pytest
 from drift.settings import DriftSettings
 from lifecycle.settings import read_settings
 
-from infra.config import ConfigError, parse
+from infra.config.reading import ConfigError, parse
 from infra.monitoring import prometheus
 from tests.infra.harness import ENVIRONMENTS, Rendered, configuration, environment_configuration, render
 

@@ -9,7 +9,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infra.config import StackConfig, parse
+from infra.config.reading import parse
+from infra.config.stack import StackConfig
 from infra.naming import PROJECT, is_dns_label
 from tests.infra.harness import ROOT, SECRET, SECRET_KEY
 
@@ -32,7 +33,7 @@ def test_no_environment_has_default_providers() -> None:
 
 @pytest.mark.parametrize("file", STACKS, ids=lambda file: file.name)
 def test_an_environments_file_is_a_configuration_and_repeats_no_default(file: Path) -> None:
-    """Defaults have one place, infra/config.py; the files say what differs."""
+    """Defaults have one place, infra/config/; the files say what differs."""
     values = {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in yaml.safe_load(file.read_text(encoding="utf-8"))["config"].items()

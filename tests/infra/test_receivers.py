@@ -8,16 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from infra.config import (
-    AlertReceivers,
-    ConfigError,
-    MailReceiver,
-    PagerDutyReceiver,
-    RetrainingConfig,
-    SlackReceiver,
-    WebhookReceiver,
-    parse,
-)
+from infra.config.alert_receivers import AlertReceivers, MailReceiver, PagerDutyReceiver, SlackReceiver, WebhookReceiver
+from infra.config.reading import ConfigError, parse
+from infra.config.retraining import RetrainingConfig
 from infra.monitoring.prometheus_config import rule_subjects
 from infra.monitoring.receivers import RETRAINING_TOKEN, SECRETS, receivers
 from infra.naming import PROJECT

@@ -11,7 +11,7 @@ import yaml
 from toolchain.errors import ToolchainError
 
 ENVIRONMENT_LIMIT: Final = 23
-"""Characters in `<name>-<environment>`, of which an environment's buckets are called; infra/aws/config.py."""
+"""Characters in `<name>-<environment>`, of which an environment's buckets are called; infra/config/aws.py."""
 
 _NAME: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _ORGANISATION: Final = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from infra.config import StackConfig
+from infra.config.stack import StackConfig
 from infra.naming import PROJECT
 from infra.problems import section_in, shown
 

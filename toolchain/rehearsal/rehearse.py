@@ -9,7 +9,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from infra.aws.config import AwsConfig
+from infra.config.aws import AwsConfig
 from toolchain.errors import ToolchainError
 from toolchain.paths import REPOSITORY
 from toolchain.progress import console

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.aws.config import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig
 from infra.aws.node_pools import node_pools, pool_architectures, split_cores
+from infra.config.aws import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig
 from tests.infra.harness import Rendered, environment_configuration, render
 
 GPU = GpuPoolConfig(enabled=True, gpu_limit=4)

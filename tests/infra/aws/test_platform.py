@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.aws.identity import ROLE_NAME_LIMIT
-from infra.config import parse
+from infra.config.reading import parse
 from infra.naming import PROJECT
 from tests.infra.harness import (
     ENVIRONMENTS,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.config import MODEL_LIMIT
+from infra.config.models import MODEL_LIMIT
 from infra.local.node_ports import node_port
 from infra.naming import App
 

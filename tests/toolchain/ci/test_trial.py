@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import pytest
 import yaml
 
-from infra.config import parse
+from infra.config.reading import parse
 from tests.infra.harness import ENVIRONMENTS
 from toolchain import pulumi_cli
 from toolchain.ci.registries import own, source

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.aws.config import NAME_LIMIT
+from infra.config.aws import NAME_LIMIT
 from toolchain.errors import ToolchainError
 from toolchain.fork.rename import ENVIRONMENT_LIMIT, PLACES, Identity, edits, identity
 from toolchain.paths import REPOSITORY

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import MODEL_LIMIT, MODEL_NAME_LIMIT, ConfigError, StackConfig, ThirdPartyImages, parse
+from infra.config.images import ThirdPartyImages
+from infra.config.models import MODEL_LIMIT, MODEL_NAME_LIMIT
+from infra.config.reading import ConfigError, parse
+from infra.config.stack import StackConfig
 from infra.versions import ThirdPartyImage
 from tests.infra.harness import SECRET, SECRET_KEY, configuration
 

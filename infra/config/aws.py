@@ -1,4 +1,4 @@
-"""The configuration of the AWS platform: every default is here, `Pulumi.<stack>.yaml` says what differs."""
+"""The AWS platform."""
 
 import difflib
 import re

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from infra.aws.config import BUCKET_NAME_LIMIT, NAME_LIMIT, AwsConfig
 from infra.aws.instance_families import GENERAL_PURPOSE, INSTANCE_FAMILIES
 from infra.aws.storage import bucket_name
-from infra.config import ConfigError, parse
+from infra.config.aws import BUCKET_NAME_LIMIT, NAME_LIMIT, AwsConfig
+from infra.config.reading import ConfigError, parse
 from infra.platform import Bucket
 from tests.infra.harness import SECRET, SECRET_KEY, configuration, environment_configuration
 
