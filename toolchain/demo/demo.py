@@ -18,6 +18,7 @@ import obstore
 from lifecycle.manifest import MODEL_FILE_NAME, Manifest
 from obstore.store import S3Store
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from toolchain import retraining, stack
 from toolchain.demo import traffic
@@ -287,6 +288,8 @@ def _worth(run: Run, models: S3Store) -> Comparison | None:
     )
 
 
+# On a stack that was just put right: its object store takes 15 s from start to use on two cores.
+@retry(retry=retry_if_exception_type(ToolchainError), wait=wait_fixed(3), stop=stop_after_delay(120), reraise=True)
 def _registry(chosen: stack.Target, *arguments: str) -> str:
     """Asks the registry's command line, in a pod that may."""
     command = ("env", f"MODEL_NAME={MODEL}", "python3", "-m", "lifecycle", *arguments)
