@@ -8,6 +8,7 @@ MODEL ?= car-loan
 BASE ?= HEAD
 export CLUSTER CONFIRM KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
+WITH_TOOLS := PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH"
 
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -78,10 +79,15 @@ test-unit: .venv/ready ## the inner loop
 	.venv/bin/pytest -m "not engine and not e2e" -n 2 -q
 
 test-engine: tools ## real programs: the Pulumi CLI against a real API server, services as processes
-	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" .venv/bin/pytest -m engine -q
+	$(WITH_TOOLS) .venv/bin/pytest -m "engine and not alone" -n 2 --dist loadfile -q --durations 10
+	$(WITH_TOOLS) .venv/bin/pytest -m "engine and alone" -q
 
 test-e2e: tools ## the whole stack on an embedded cluster of its own
-	.venv/bin/pytest -m e2e -q
+	.venv/bin/pytest -m e2e -q --durations 12
+
+reliability: tools ## break the running stack in ten ways and write down what it costs: docs/reliability.md
+	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py
+	.venv/bin/python -m toolchain.reference.reliability
 
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .

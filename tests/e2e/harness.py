@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 from obstore.store import S3Store
 
+from toolchain.cluster.settings import ClusterSettings
 from toolchain.install import bin_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 # Beside a developer's own cluster, whose ports are without the offset.
-_ENVIRONMENT = {"CLUSTER": "realtime-ml-test", "PORT_OFFSET": "1000"}
+_CLUSTER = ClusterSettings("realtime-ml-test", 1000)
+_ENVIRONMENT = {"CLUSTER": _CLUSTER.name, "PORT_OFFSET": str(_CLUSTER.port_offset)}
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Stack:
 
     Attributes:
         outputs: what `make outputs` prints.
+        cluster: what it runs on.
     """
 
     outputs: dict[str, Any]
+    cluster: ClusterSettings = _CLUSTER
 
     def make(self, *targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
         """Run targets as a person does, and return what they print; see `make`."""

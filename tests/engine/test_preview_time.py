@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.engine.harness import Stack
@@ -45,6 +46,7 @@ def fastest(*actions: Callable[[], object]) -> list[float]:
     return [min(taken) for taken in times]
 
 
+@pytest.mark.alone
 def test_a_preview_of_prod_takes_at_most_twice_an_empty_program_with_the_same_sdks(stack: Stack) -> None:
     """Importing is most of it: whoever imports more, or makes the program slow, sees it here."""
     modules = used_modules()

@@ -124,6 +124,7 @@ def p99(seconds: list[float]) -> float:
     return float(np.percentile(seconds, 99)) * 1000
 
 
+@pytest.mark.alone
 def test_a_thousand_swaps_under_full_load(
     start: StartService,
     registry: ModelRegistry,
