@@ -15,8 +15,6 @@ from toolchain.rehearsal.steps import STEPS
 
 pytestmark = pytest.mark.engine
 
-_MINUTES_MAX = 6
-
 
 def _rehearse(name: str) -> subprocess.Popen[str]:
     """`make rehearse ENV=name` with nothing of a cloud in its environment, in a process group of its own."""
@@ -39,14 +37,13 @@ def _left_running(folder: Path) -> list[str]:
 
 
 def test_prod_comes_up_scales_breaks_recovers_and_goes() -> None:
-    """Every step passes, within the time that it may take, and nothing keeps running."""
+    """Every step passes, and nothing keeps running."""
     process = _rehearse("prod")
     said, _ = process.communicate()
     assert process.returncode == 0, said
     document = json.loads((REPOSITORY / "build" / "rehearsal" / "prod.json").read_text())
     assert [step["title"] for step in document["steps"]] == [title for title, _ in STEPS]
     assert {step["verdict"] for step in document["steps"]} == {"passed"}
-    assert document["seconds"] < _MINUTES_MAX * 60
     assert "destroy refused: " in said
     assert _left_running(REPOSITORY / "build" / "rehearsal" / "prod") == []
 
