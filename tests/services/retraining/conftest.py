@@ -66,6 +66,16 @@ class World:
         return ModelRegistry(self.store, "car-loan")
 
     @property
+    def rollouts(self) -> Rollouts:
+        """Its rollouts."""
+        return Rollouts(self.store, "car-loan")
+
+    @property
+    def log(self) -> PredictionLog:
+        """What was predicted."""
+        return PredictionLog(self.store, "car-loan")
+
+    @property
     def runs(self) -> RunStore:
         """What is kept of runs."""
         return RunStore(self.store, "car-loan")
