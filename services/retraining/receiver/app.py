@@ -205,7 +205,7 @@ def _keep_looking(event: str, look: Callable[[], None], seconds: float) -> Calla
             try:
                 await run_in_threadpool(look)
                 failing = False
-            except _LOOK_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not end the looking
                 if not failing:
                     log.warning(event, **error_facts(error))
                 failing = True

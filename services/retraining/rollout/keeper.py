@@ -68,10 +68,23 @@ class Keeper:
     def look(self, models: Iterable[str]) -> None:
         """Looks at each model's rollout and takes the step that is due. Blocks.
 
+        A model that cannot be looked at keeps no other from it, and is told nothing of: that is what alerts go by.
+
         Raises:
             StoreUnavailableError, ModelRefusedError: the store does not answer, or a record cannot be read.
         """
-        self.told = {model: told for model in models if (told := self._look(model)) is not None}
+        told: dict[str, Told] = {}
+        failures: list[Exception] = []
+        for model in models:
+            try:
+                found = self._look(model)
+            except Exception as error:  # noqa: BLE001 - raised below, once all models had their turn
+                failures.append(error)
+            else:
+                told |= {} if found is None else {model: found}
+        self.told = told
+        if failures:
+            raise failures[0]
 
     def _look(self, model: str) -> Told | None:
         rollouts = Rollouts(self._store, model)

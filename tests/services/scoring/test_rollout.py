@@ -163,6 +163,21 @@ def test_what_a_canary_cannot_answer_the_champion_does(
     assert (failed, answered) == (1, 1)
 
 
+def test_a_batch_that_a_canary_takes_too_long_for_is_its_failure(
+    open_client: OpenClient, dependencies: Dependencies, model: ServedModel, row: dict[str, Any]
+) -> None:
+    """The one that a client may meet: nobody can take the thread from it."""
+    go_on = threading.Event()
+    challenger = ServedModel(model.manifest.model_copy(update={"version": 2}), Broken(go_on))
+    dependencies.champion.challenger = Challenger(challenger, "canary", 1.0)
+    settings = dependencies.settings.model_copy(update={"inline_body_bytes": 2_000, "batch_timeout_seconds": 0.1})
+    client = open_client(replace(dependencies, settings=settings))
+    answer = client.post("/v1/predict", json={"rows": [row] * 49})
+    go_on.set()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")
+    assert metric(client, "scoring_trial_requests_total", version="2", outcome="failed") == 1
+
+
 def test_a_category_that_the_canary_has_forgotten_is_its_failure_and_a_wrong_request_is_not(
     open_client: OpenClient, dependencies: Dependencies, model: ServedModel, row: dict[str, Any]
 ) -> None:

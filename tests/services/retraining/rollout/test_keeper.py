@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from lifecycle.manifest import Manifest, ModelFile
-from lifecycle.registry import ModelRegistry
+from lifecycle.registry import ModelRefusedError, ModelRegistry
 from lifecycle.rollouts import CurrentStep, RolloutMode, Rollouts, RolloutStep
 from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
@@ -57,10 +57,10 @@ class World:
         assert found is not None
         return found
 
-    def look(self, keeper: Keeper, after_seconds: float = 0) -> tuple[str, float]:
-        """A look some time after the last; the state and the share then."""
+    def look(self, keeper: Keeper, after_seconds: float = 0, *others: str) -> tuple[str, float]:
+        """A look some time after the last, at other models before; the state and the share then."""
         self.now += timedelta(seconds=after_seconds)
-        keeper.look(["car-loan", "unknown"])
+        keeper.look([*others, "car-loan", "unknown"])
         return self.current.step.state, self.current.step.share
 
     @property
@@ -168,3 +168,20 @@ def test_it_asks_for_what_was_seen_since_the_step_began(world: World) -> None:
     world.look(keeper, 700)
     world.look(keeper, 300)
     assert world.asked[1] == pytest.approx(1000, abs=30)
+
+
+def test_a_model_that_cannot_be_looked_at_keeps_no_other_from_it(world: World) -> None:
+    """It is told nothing of, so that the alert of a rollout without a keeper fires."""
+    world.begin()
+    keeper = world.keeper()
+    keeper.look(["car-loan"])
+    assert set(keeper.told) == {"car-loan"}
+    assert world.store.create("broken/rollout.json", b"{}")
+    with pytest.raises(ModelRefusedError, match=r"broken/rollout\.json"):
+        world.look(keeper, 700, "broken")
+    assert world.current.step.share == 0.5
+    current = world.current
+    assert world.store.replace("car-loan/rollout.json", b"{}", current.e_tag)
+    with pytest.raises(ModelRefusedError):
+        keeper.look(["car-loan"])
+    assert keeper.told == {}

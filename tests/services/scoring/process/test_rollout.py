@@ -11,9 +11,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -60,7 +63,11 @@ class Clients(threading.Thread):
 
     def run(self) -> None:
         """See Thread."""
-        connection, number = self._service.connect(), 0
+        with closing(self._service.connect()) as connection:
+            self._ask(connection)
+
+    def _ask(self, connection: HTTPConnection) -> None:
+        number = 0
         while not self.over.wait(PAUSE_SECONDS):
             place = number % len(self._bodies)
             number += 1
@@ -81,7 +88,7 @@ class World:
         self,
         service: Service,
         object_store: ObjectStoreServer,
-        prometheus_url: str,
+        prometheus: Prometheus,
         trained: Trained,
         describe: Describe,
     ) -> None:
@@ -89,7 +96,7 @@ class World:
         self.service, self.trained, self.describe = service, trained, describe
         store = object_store.bucket("models")
         self.registry, self.rollouts = ModelRegistry(store, "car-loan"), Rollouts(store, "car-loan")
-        self.keeper = Keeper(store, SETTINGS, Prometheus.at(prometheus_url))
+        self.keeper = Keeper(store, SETTINGS, prometheus)
         manifest = self.registry.manifest(1)
         _, self.feature, self.category = without_a_category(manifest)
         known = [dict(row.features) for row in trained.parity]
@@ -151,16 +158,17 @@ def world(
     """Under load from the first moment; at the end nobody was answered wrongly."""
     service = start(**object_store.environment, SCORING_POLL_SECONDS="0.2")
     service.wait_until("/ready", 200)
-    prometheus = PrometheusServer(tmp_path / "prometheus", service.port)
+    server = PrometheusServer(tmp_path / "prometheus", service.port)
     try:
-        world = World(service, object_store, prometheus.url, trained, describe)
-        yield world
-        world.clients.over.set()
-        world.clients.join(30)
+        with httpx2.Client(base_url=server.url) as client:
+            world = World(service, object_store, Prometheus(client), trained, describe)
+            yield world
+            world.clients.over.set()
+            world.clients.join(30)
         assert not world.clients.is_alive()
         assert world.clients.wrong == []
     finally:
-        prometheus.stop()
+        server.stop()
 
 
 def test_a_good_canary_becomes_champion_and_a_person_can_go_back(world: World, object_store: ObjectStoreServer) -> None:
