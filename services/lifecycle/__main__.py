@@ -142,10 +142,11 @@ def abort_rollout(actor: Actor, reason: Reason) -> None:
 
 @app.command()
 def verify(*, as_json: Json = False) -> None:
-    """Check every version's files against its manifest, and the history; exit status 1 where anything is wrong."""
+    """Check every version's files against its manifest, and both histories; exit status 1 where anything is wrong."""
     registry = _registry()
     rows = [{"version": version, "finding": _finding(registry, version)} for version in registry.versions()]
     registry.history()
+    _rollouts().history()
     _show(f"Versions of {registry.model}", rows, as_json=as_json)
     if any(row["finding"] != "whole" for row in rows):
         raise typer.Exit(1)

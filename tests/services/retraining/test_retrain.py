@@ -408,6 +408,21 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next_attempt(
     assert _state(world) == undisturbed
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at_write", [7, 8, 9], ids=["the rollout's pointer", "its history", "the outcome"])
+def test_a_run_killed_while_it_begins_a_rollout_is_completed_by_the_next_attempt(
+    new_world: Callable[[], World], at_write: int, *, after: bool
+) -> None:
+    """One rollout, of one version, and the champion as it was."""
+    world = new_world()
+    world.label()
+    with pytest.raises(Killed):
+        world.retrain(Counting(world.backend, Killed(), at_write=at_write, after=after), rollout="canary")
+    assert world.retrain(rollout="canary").result == "rolling_out"
+    assert [(step.version, step.state) for step in world.rollouts.history()] == [(2, "canary")]
+    assert world.champion() == 1
+
+
 @pytest.mark.parametrize("step", ["read_labelled", "train_on", "examine"])
 def test_a_run_killed_while_it_reads_trains_or_validates_is_completed_by_the_next_attempt(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str

@@ -14,6 +14,7 @@ from retraining.rollout.observation import UnobservedError
 from retraining.rollout.settings import RolloutSettings
 from retraining.rollout.trial import Observed
 from tests.services.retraining.rollout.test_decision import HIGH, WELL, seen
+from tests.services.retraining.test_retrain import Counting, Killed
 
 SETTINGS = RolloutSettings(canary_shares=(0.05, 0.5), step_seconds=600, step_rows=200)
 
@@ -23,7 +24,8 @@ class World:
 
     def __init__(self, describe: Callable[[int, ModelFile], Manifest]) -> None:
         """Version 1 is champion."""
-        self.store = ObjectStore(MemoryStore())
+        self.backend = MemoryStore()
+        self.store = ObjectStore(self.backend)
         self.registry = ModelRegistry(self.store, "car-loan")
         self.rollouts = Rollouts(self.store, "car-loan")
         for version in (1, 2, 3):
@@ -117,6 +119,29 @@ def test_a_keeper_that_died_after_the_promotion_finds_it_done(world: World) -> N
     world.registry.promote(2, replacing=world.current.step.champion)
     assert world.look(world.keeper()) == ("promoted", 1.0)
     assert len(world.registry.history()) == 2
+
+
+PROMOTION_WRITES = 6
+"""The former move, the champion, the new move; the former step, the last one, and that in the history."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at_write", range(1, PROMOTION_WRITES + 1))
+def test_a_keeper_killed_at_any_write_of_a_promotion_is_followed_by_one_that_ends_it(
+    world: World, at_write: int, *, after: bool
+) -> None:
+    """As an undisturbed one would have: one move of the champion, every step in the history."""
+    world.begin()
+    for _ in range(2):
+        world.look(world.keeper(), 700)
+    world.now += timedelta(seconds=700)
+    counting = Counting(world.backend, Killed(), at_write=at_write, after=after)
+    with pytest.raises(Killed):
+        Keeper(counting, SETTINGS, world, lambda: world.now).look(["car-loan"])
+    assert counting.writes == at_write
+    assert world.look(world.keeper(), 1) == ("promoted", 1.0)
+    assert [move.version for move in world.registry.history()] == [1, 2]
+    assert [step.share for step in world.rollouts.history()] == [0.0, 0.05, 0.5, 1.0]
 
 
 def test_a_champion_that_a_person_moved_ends_the_rollout_and_is_not_overwritten(world: World) -> None:
