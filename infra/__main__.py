@@ -12,6 +12,7 @@ from infra.outputs import StackOutputs
 from infra.platforms import create_platform
 from infra.workloads.bootstrap import BootstrapJob, BootstrapJobArgs
 from infra.workloads.drift import Drift, DriftArgs
+from infra.workloads.retraining import APP as RECEIVER
 from infra.workloads.retraining import Retraining, RetrainingArgs
 from infra.workloads.retraining_job import SETTLE_MARGIN_SECONDS, RetrainingJob, RetrainingJobArgs
 from infra.workloads.scoring import Scoring, ScoringArgs
@@ -38,6 +39,7 @@ monitoring = Monitoring(
         remote_write=stack.remote_write,
         receivers=stack.alert_receivers,
         retraining_triggers=stack.retraining.alerts,
+        metrics_readers=[RECEIVER] if stack.retraining.rollout.is_gradual else [],
     ),
     in_cluster,
 )

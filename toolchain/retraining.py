@@ -19,7 +19,13 @@ _SECRET: Final = "retraining-webhook"  # noqa: S105 - the name of a Secret
 _EXPECTED_SECONDS: Final = 120
 _POLL_SECONDS: Final = 3
 _STARTED: Final = 202
-_COLOURS: Final = {"promoted": "green", "passed": "green", "refused": "yellow", "failed": "red"}
+_COLOURS: Final = {
+    "promoted": "green",
+    "rolling_out": "green",
+    "passed": "green",
+    "refused": "yellow",
+    "failed": "red",
+}
 
 
 @dataclass(frozen=True)

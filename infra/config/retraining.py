@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.config.resources import Mebibytes, Millicores, Resources
+from infra.config.rollout import RolloutConfig
 from infra.section import Section
 
 
@@ -46,4 +47,5 @@ class RetrainingConfig(Section):
         int, Field(ge=1, le=3650, description="most days of labelled predictions that a challenger learns from")
     ] = 30
     deadline_minutes: Annotated[int, Field(ge=5, le=1440, description="for a run, with all its attempts")] = 120
+    rollout: RolloutConfig = RolloutConfig()
     resources: ReceiverResources = ReceiverResources()

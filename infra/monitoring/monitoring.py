@@ -16,6 +16,7 @@ from infra.monitoring.grafana import Grafana, GrafanaArgs
 from infra.monitoring.network_policy import only_from
 from infra.monitoring.prometheus import Prometheus, PrometheusArgs
 from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
+from infra.naming import App
 from infra.platform import Platform
 from infra.versions import ThirdPartyImage
 from monitoring import dashboards
@@ -37,6 +38,7 @@ class MonitoringArgs:
         remote_write: where metrics are also written to.
         receivers: who hears of alerts besides retraining.
         retraining_triggers: the alerts that retraining hears of.
+        metrics_readers: the workloads that ask Prometheus.
     """
 
     platform: Platform
@@ -46,6 +48,7 @@ class MonitoringArgs:
     remote_write: RemoteWriteConfig | None
     receivers: AlertReceivers | None
     retraining_triggers: Sequence[str]
+    metrics_readers: Sequence[App]
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -95,7 +98,7 @@ class Monitoring(pulumi.ComponentResource):
             self._child,
         )
         self.grafana = self._grafana(args)
-        self._policies()
+        self._policies(args.metrics_readers)
         self.register_outputs({})
 
     @property
@@ -128,7 +131,7 @@ class Monitoring(pulumi.ComponentResource):
             self._child,
         )
 
-    def _policies(self) -> None:
+    def _policies(self, metrics_readers: Sequence[App]) -> None:
         callers = [grafana.APP] if self.grafana else []
         for app, port, allowed in (
             (prometheus.APP, prometheus.PORT, callers),
@@ -136,4 +139,5 @@ class Monitoring(pulumi.ComponentResource):
             (grafana.APP, grafana.PORT, []),
         ):
             if app is not grafana.APP or self.grafana:
-                only_from(app.name, self._namespace, app, port, allowed, self._child)
+                readers = metrics_readers if app is prometheus.APP else ()
+                only_from(app.name, self._namespace, app, port, allowed, self._child, workloads=readers)

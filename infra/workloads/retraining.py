@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 from infra.config.retraining import RetrainingConfig
+from infra.config.rollout import RolloutConfig
 from infra.monitoring import alertmanager, prometheus
 from infra.namespaces import MONITORING
 from infra.naming import App
@@ -80,7 +81,7 @@ class Retraining(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         store = args.platform.object_store_access(
             WorkloadIdentity(
-                namespace=args.namespace, service_account=name, buckets={Bucket.MODELS: Access.READ}, app=APP
+                namespace=args.namespace, service_account=name, buckets={Bucket.MODELS: _access(args.config)}, app=APP
             ),
             self._child,
         )
@@ -135,6 +136,7 @@ class Retraining(pulumi.ComponentResource):
             "RECEIVER_COOL_DOWN_SECONDS": str(args.config.cool_down_minutes * 60),
             "RECEIVER_NAMESPACE": args.namespace,
             "RECEIVER_TOKEN_FILE": f"{TOKEN_FOLDER}/{TOKEN_KEY}",
+            **_rollout_settings(args.config.rollout),
         }
         return k8s.apps.v1.Deployment(
             name,
@@ -207,3 +209,25 @@ class Retraining(pulumi.ComponentResource):
             },
             opts=self._child,
         )
+
+
+def _access(config: RetrainingConfig) -> Access:
+    """It looks at runs and champions; where rollouts are gradual, it moves both pointers."""
+    return Access.WRITE if config.rollout.is_gradual else Access.READ
+
+
+def _rollout_settings(config: RolloutConfig) -> dict[str, str]:
+    if not config.is_gradual:
+        return {}
+    return {
+        "ROLLOUT_PROMETHEUS_URL": f"http://prometheus.{MONITORING}.svc.cluster.local:{prometheus.PORT}",
+        "ROLLOUT_CANARY_SHARES": ",".join(str(percent / 100) for percent in config.canary_percents),
+        "ROLLOUT_SHADOW_SHARE": str(config.shadow_percent / 100),
+        "ROLLOUT_STEP_SECONDS": str(config.step_minutes * 60),
+        "ROLLOUT_STEP_ROWS": str(config.step_rows),
+        "ROLLOUT_STALLED_SECONDS": str(config.stalled_hours * 3600),
+        "ROLLOUT_ERROR_RATE_LIMIT": str(config.error_rate_limit),
+        "ROLLOUT_LATENCY_RATIO_LIMIT": str(config.latency_ratio_limit),
+        "ROLLOUT_LATENCY_FLOOR_SECONDS": str(config.latency_floor_milliseconds / 1000),
+        "ROLLOUT_DRIFT_LIMIT": str(config.drift_limit),
+    }

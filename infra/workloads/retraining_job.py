@@ -100,6 +100,7 @@ class RetrainingJob(pulumi.ComponentResource):
             "MODEL_NAME": args.model.name,
             "RETRAINING_DEVICE_TYPE": args.training.device_type,
             "RETRAINING_MODE": args.config.mode,
+            "RETRAINING_ROLLOUT": args.config.rollout.mode,
             "RETRAINING_NUM_THREADS": str(max(1, args.training.resources.cpu_limit_millicores // 1000)),
             "RETRAINING_WINDOW_DAYS": str(args.config.window_days),
             "RETRAINING_SETTLE_SECONDS": str(args.settle_seconds),

@@ -154,6 +154,18 @@ DASHBOARDS: Final = (
                 f"time() - max by (model) (retraining_champion_created_timestamp_seconds{{{_M}}})",
             ),
             Panel("Runs under way", "short", f"max by (model) (retraining_run_active{{{_M}}})"),
+            Panel(
+                "Share of the requests on trial",
+                "percentunit",
+                f"max by (model, version, mode) (retraining_rollout_share{{{_M}}})",
+                "{{model}} {{version}} {{mode}}",
+            ),
+            Panel(
+                "Scored on trial, by version",
+                "reqps",
+                f"sum by (model, version, role, outcome) (rate(scoring_trial_requests_total{{{_M}}}[5m]))",
+                "{{model}} {{version}} {{role}} {{outcome}}",
+            ),
         ],
     ),
     Dashboard(

@@ -20,18 +20,28 @@ from lifecycle.registry import (
     ModelRegistry,
     NeverChampionError,
 )
+from lifecycle.rollouts import NoRolloutError, RolloutChangedError, RolloutMode, RolloutRunningError, Rollouts
 from lifecycle.settings import ConfigurationError, StoreSettings, read_settings
 from lifecycle.store import ObjectStore, StoreUnavailableError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Model versions.")
 
-_FAILURES: Final = (ChampionChangedError, ModelRefusedError, NeverChampionError, StoreUnavailableError)
+_FAILURES: Final = (
+    ChampionChangedError,
+    ModelRefusedError,
+    NeverChampionError,
+    NoRolloutError,
+    RolloutChangedError,
+    RolloutRunningError,
+    StoreUnavailableError,
+)
 
 _EVIDENCE_LIMIT_BYTES: Final = 1024 * 1024
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")]
 VersionNumber = Annotated[int, typer.Argument(min=1, help="the version's number")]
 Actor = Annotated[str, typer.Option(default_factory=getpass.getuser, help="who does it; your login name by default")]
+Mode = Annotated[RolloutMode, typer.Option(help="scores beside the champion; or answers a growing share")]
 Reason = Annotated[str, typer.Option(prompt=True, help="why; kept in the history")]
 
 
@@ -105,11 +115,38 @@ def rollback(version: VersionNumber, actor: Actor, reason: Reason) -> None:
 
 
 @app.command()
+def rollouts(*, as_json: Json = False) -> None:
+    """List every step of the rollouts, oldest first; the last one is what holds now."""
+    found = _rollouts()
+    rows = [step.model_dump(mode="json", exclude={"champion_tag"}) for step in found.history()]
+    _show(f"Rollouts of {found.model}", rows, as_json=as_json)
+
+
+@app.command()
+def begin_rollout(version: VersionNumber, mode: Mode, actor: Actor, reason: Reason) -> None:
+    """Put a version on trial against the champion, as a shadow or as a canary; it is checked first."""
+    registry = _registry()
+    champion = registry.champion()
+    if champion is None or champion.version == version:
+        message = f"version {version} cannot be tried against the champion, which is {champion and champion.version}"
+        raise ModelRefusedError("champion_invalid", message, version)
+    registry.load(version)
+    _rollouts().begin(version, mode, champion, actor=actor, reason=reason)
+
+
+@app.command()
+def abort_rollout(actor: Actor, reason: Reason) -> None:
+    """Take back the version that is on trial; the champion serves all requests again."""
+    _rollouts().abort(actor=actor, reason=reason)
+
+
+@app.command()
 def verify(*, as_json: Json = False) -> None:
-    """Check every version's files against its manifest, and the history; exit status 1 where anything is wrong."""
+    """Check every version's files against its manifest, and both histories; exit status 1 where anything is wrong."""
     registry = _registry()
     rows = [{"version": version, "finding": _finding(registry, version)} for version in registry.versions()]
     registry.history()
+    _rollouts().history()
     _show(f"Versions of {registry.model}", rows, as_json=as_json)
     if any(row["finding"] != "whole" for row in rows):
         raise typer.Exit(1)
@@ -131,6 +168,11 @@ def main() -> int:
 def _registry() -> ModelRegistry:
     settings = read_settings(StoreSettings)
     return ModelRegistry(ObjectStore.open(settings), settings.model_name)
+
+
+def _rollouts() -> Rollouts:
+    settings = read_settings(StoreSettings)
+    return Rollouts(ObjectStore.open(settings), settings.model_name)
 
 
 def _finding(registry: ModelRegistry, version: int) -> str:

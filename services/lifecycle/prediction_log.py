@@ -144,6 +144,8 @@ class PredictionLog:
     ) -> Window:
         """The predictions made from `start`, inclusive, to `end`, exclusive, by time; each id once.
 
+        Of what a shadow has scored too, the row that was answered: it was written before.
+
         Args:
             start: with a time zone.
             end: with a time zone.

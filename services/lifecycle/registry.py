@@ -39,6 +39,7 @@ RefusalCause: TypeAlias = Literal[
     "reference_missing",
     "reference_mismatch",
     "history_invalid",
+    "rollout_invalid",
     "file_missing",
     "internal",
 ]

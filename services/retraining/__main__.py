@@ -14,6 +14,7 @@ import structlog
 from lifecycle.logs import configure_logging, error_facts
 from lifecycle.prediction_log import PredictionLog
 from lifecycle.registry import ModelRefusedError, ModelRegistry, RegistryFullError
+from lifecycle.rollouts import Rollouts
 from lifecycle.settings import ConfigurationError, PredictionStoreSettings, StoreSettings, read_settings
 from lifecycle.store import ObjectStore, StoreUnavailableError, patience
 from lightgbm.basic import LightGBMError
@@ -63,8 +64,8 @@ def main(arguments: list[str]) -> int:
             return 0
         url = prediction_settings.prediction_store_url
         predictions = ObjectStore.open(store_settings, patience(settings.store_patience_seconds), url)
-        runs = RunStore(store, registry.model)
-        outcome = Retraining(registry, PredictionLog(predictions, registry.model), runs, settings).run()
+        runs, rollouts = RunStore(store, registry.model), Rollouts(store, registry.model)
+        outcome = Retraining(registry, PredictionLog(predictions, registry.model), runs, rollouts, settings).run()
     except _EXPECTED_FAILURES as error:
         return _fail(1, f"{command}_failed", cause=type(error).__name__, message=str(error))
     except Exception as error:  # noqa: BLE001 - the last resort of a process: one line, not a raw traceback

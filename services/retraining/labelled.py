@@ -28,6 +28,7 @@ RefusalCause: TypeAlias = Literal[
     "data_invalid",
     "same_model",
     "champion_changed",
+    "rollout_running",
     "gates",
     "dry_run",
 ]

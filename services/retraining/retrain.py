@@ -1,5 +1,6 @@
 """From the newest labelled predictions to a validated champion, or to a refusal that says why."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lifecycle.manifest import (
 )
 from lifecycle.prediction_log import PredictionLog
 from lifecycle.registry import ChampionChangedError, ModelRegistry
+from lifecycle.rollouts import RolloutChangedError, RolloutMode, RolloutRunningError, Rollouts
 from lightgbm.basic import LightGBMError
 
 from retraining.dataset import DatasetError
@@ -51,13 +53,15 @@ class Retraining:
         registry: ModelRegistry,
         log: PredictionLog,
         runs: RunStore,
+        rollouts: Rollouts,
         settings: RetrainingSettings,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Args: where versions, predictions and runs are, how to train, and what passes the time, in seconds."""
+        """Args: where versions, predictions, runs and rollouts are, how to train, what passes the time, in seconds."""
         self._registry = registry
         self._predictions = log
         self._runs = runs
+        self._rollouts = rollouts
         self._settings = settings
         self._wait = wait
         self._log = structlog.stdlib.get_logger().bind(model=registry.model)
@@ -199,6 +203,8 @@ class Retraining:
             return _outcome(plan, "refused", "gates", evidence.summary, published=published, figures=figures)
         if plan.mode == "dry_run":
             return _outcome(plan, "passed", "dry_run", evidence.summary, published=published, figures=figures)
+        if self._settings.rollout != "immediate":
+            return self._roll_out(self._settings.rollout, plan, published, figures)
         try:
             self._registry.promote(
                 version,
@@ -209,6 +215,23 @@ class Retraining:
         except ChampionChangedError as error:
             return _outcome(plan, "refused", "champion_changed", str(error), published=published, figures=figures)
         return _outcome(plan, "promoted", "", evidence.summary, published=published, figures=figures)
+
+    def _roll_out(self, mode: RolloutMode, plan: Plan, published: _Published, figures: Mapping[str, float]) -> Outcome:
+        """Puts a challenger on trial; who watches it decides what becomes of it."""
+        version, summary = published.version, published.evidence.summary
+        ended = functools.partial(_outcome, plan, published=published, figures=figures)
+        current = self._rollouts.current()
+        # By an attempt before this one, whatever became of it since.
+        if current is None or current.step.version != version:
+            if self._registry.champion() != plan.champion:
+                message = f"the champion is no longer version {plan.champion_version}, which it was compared with"
+                return ended("refused", "champion_changed", message)
+            actor, reason = f"retraining/{plan.trigger}", f"run {plan.run}: {summary}"
+            try:
+                self._rollouts.begin(version, mode, plan.champion, actor=actor, reason=reason)
+            except (RolloutRunningError, RolloutChangedError) as error:
+                return ended("refused", "rollout_running", str(error))
+        return ended("rolling_out", "", f"on trial as {mode}: {summary}")
 
     def _finish(self, outcome: Outcome) -> Outcome:
         kept = self._runs.finish(outcome)

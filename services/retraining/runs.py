@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from retraining.settings import Mode, RunId, Trigger
 
-Result: TypeAlias = Literal["promoted", "passed", "refused", "failed"]
-"""`passed` is what a dry run says of a challenger that would have been promoted."""
+Result: TypeAlias = Literal["promoted", "rolling_out", "passed", "refused", "failed"]
+"""`rolling_out`: it passed and is on trial. `passed` is what a dry run says of one that would have been promoted."""
 
 _LIMIT_BYTES: Final = 65_536
 _Record = TypeVar("_Record", bound="_Stored")

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DeviceType: TypeAlias = Literal["cpu", "gpu", "cuda"]
 Mode: TypeAlias = Literal["enforce", "dry_run"]
+Rollout: TypeAlias = Literal["immediate", "shadow", "canary"]
 Trigger: TypeAlias = Literal["alert", "person", "calendar"]
 RunId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
@@ -25,6 +26,10 @@ class RetrainingSettings(BaseSettings):
         default="cpu", description="What trains: cpu, gpu (OpenCL), cuda (where the image's LightGBM has it)."
     )
     mode: Mode = Field(default="enforce", description="dry_run: everything but the promotion.")
+    rollout: Rollout = Field(
+        default="immediate",
+        description="What becomes of a challenger that passes: champion at once, or on trial beside it first.",
+    )
     window_days: float = Field(
         default=30, gt=0, le=3660, description="The most days of labelled predictions that are looked at."
     )

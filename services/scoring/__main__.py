@@ -11,10 +11,12 @@ from functools import partial
 import structlog
 from lifecycle.logs import configure_logging
 from lifecycle.registry import ModelRegistry
+from lifecycle.rollouts import Rollouts
 from lifecycle.settings import ConfigurationError, PredictionStoreSettings, StoreSettings, read_settings
 from lifecycle.store import ObjectStore
 
 from scoring.app import Dependencies, create_app
+from scoring.challenger_loader import ChallengerLoader
 from scoring.champion import ChampionHolder
 from scoring.connection import Connection
 from scoring.hot import PATHS
@@ -38,9 +40,12 @@ def main() -> int:
     except ConfigurationError as error:
         return _refuse(error)
     configure_logging("scoring", settings.log_level)
-    registry = ModelRegistry(ObjectStore.open(store_settings), store_settings.model_name)
+    models = ObjectStore.open(store_settings)
+    source = ChampionSource(ModelRegistry(models, store_settings.model_name))
     champion, metrics, drain = ChampionHolder(), Metrics(), Drain(settings.drain_seconds)
-    loader = ChampionLoader(ChampionSource(registry), champion, metrics, settings.poll_seconds)
+    loader = ChampionLoader(source, champion, metrics, settings.poll_seconds)
+    rollouts = Rollouts(models, store_settings.model_name)
+    challengers = ChallengerLoader(rollouts, source.load_version, champion, metrics, settings.poll_seconds)
     predictions = None
     if settings.log_mode != "off":
         predictions = ObjectStore.open(store_settings, url=prediction_settings.prediction_store_url)
@@ -53,7 +58,7 @@ def main() -> int:
 
     async def background() -> None:
         try:
-            await asyncio.gather(loader.run(), log.run())
+            await asyncio.gather(loader.run(), challengers.run(), log.run())
         finally:
             await log.close()
 

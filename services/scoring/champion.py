@@ -1,7 +1,7 @@
 """The model that serves, as one reference that readers take once for each request."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from lifecycle.manifest import Manifest
 
@@ -9,6 +9,9 @@ from scoring.answers import AnswerWriter
 from scoring.predictor import Predictor
 from scoring.rows import RowReader
 from scoring.wire import ModelReference
+
+if TYPE_CHECKING:
+    from scoring.challenger import Challenger
 
 NotReadyCode: TypeAlias = Literal["starting", "waiting_for_champion", "store_unavailable", "model_refused"]
 
@@ -47,8 +50,10 @@ STARTING: Final = NotReady("starting", "The champion is being loaded.")
 
 
 class ChampionHolder:
-    """Holds the serving model, or why there is none. Written by the loader, read by requests, on one event loop."""
+    """Holds the serving model, or why there is none. Written by the loaders, read by requests, on one event loop."""
 
     def __init__(self) -> None:
         """Starts empty."""
         self.current: ServedModel | NotReady = STARTING
+        self.challenger: Challenger | None = None
+        """Whom the serving model has beside it while a rollout goes on."""

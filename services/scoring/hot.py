@@ -28,6 +28,8 @@ from scoring.prediction import Scored, predict
 from scoring.recording import LogUnavailableError, PredictionLog, ScoredRows
 from scoring.refusals import INTERNAL, refusal
 from scoring.settings import ScoringSettings
+from scoring.shadow import Shadow
+from scoring.trial import Trial
 
 PATHS: Final = (b"/v1/predict", b"/v2/models/")
 """What the paths of these routes begin with."""
@@ -89,6 +91,7 @@ class HotRoutes:
         self._admission: Final = admission
         self._batches: Final = batches
         self._predictions: Final = log
+        self._shadow: Final = Shadow(metrics.trial, log, lambda challenger: champion.challenger is challenger)
         self._waits_for_log: Final = log is not None and settings.log_mode != "async"
         self._inline_bytes: Final = settings.inline_body_bytes
         self._max_rows: Final = settings.max_rows
@@ -120,7 +123,11 @@ class HotRoutes:
         admission.in_flight += 1
         try:
             admission.check(fields)
-            scored = _work(fields, target)(serving(self._champion, target), body, self._max_rows, own_name)
+            work, champion = _work(fields, target), serving(self._champion, target)
+            if self._champion.challenger is None or (trial := self._trial(fields, target, body, own_name)) is None:
+                scored = work(champion, body, self._max_rows, own_name)
+            else:
+                scored = trial.answer(champion)
             if self._predictions is not None:
                 self._predictions.write(_record(scored))
         except Exception:  # noqa: BLE001 - the application meets it again, and says what is wrong
@@ -170,10 +177,31 @@ class HotRoutes:
         settings = self._settings
         work = _work(headers, target)
         body = await read_body(headers, receive, settings.max_body_bytes, settings.body_timeout_seconds)
-        arguments = (serving(self._champion, target), body, self._max_rows, request_id)
+        champion, trial = serving(self._champion, target), self._trial(headers, target, body, request_id)
+        answer = functools.partial(work, champion, body, self._max_rows, request_id)
+        if trial is not None:
+            answer = functools.partial(trial.answer, champion)
         if self._is_short(body):
-            return work(*arguments)
-        return await self._off_the_loop(functools.partial(work, *arguments, on_loop=False))
+            return answer()
+        try:
+            return await self._off_the_loop(functools.partial(answer, on_loop=False))
+        except TimeoutError:
+            if trial is not None and trial.challenger.role == "canary" and trial.is_challengers:
+                self._metrics.trial.failed(trial.challenger.model.manifest, "canary")
+            message = f"No answer within {settings.batch_timeout_seconds:g} s; send fewer rows at once."
+            raise RequestError(503, "too_slow", message) from None
+
+    def _trial(self, headers: dict[bytes, bytes], target: Target | None, body: bytes, request_id: str) -> Trial | None:
+        """What a challenger has to do with a request; None where there is none, or the request names its version."""
+        challenger = self._champion.challenger
+        if challenger is None or (target is not None and target.version is not None):
+            return None
+        work, most = _work(headers, target), self._max_rows
+
+        def score(model: ServedModel, *, on_loop: bool) -> Scored:
+            return work(model, body, most, request_id, on_loop=on_loop)
+
+        return Trial(challenger, request_name(headers, request_id), score, len(body))
 
     def _is_short(self, body: bytes) -> bool:
         if len(body) > self._inline_bytes:
@@ -187,18 +215,26 @@ class HotRoutes:
 
     async def _off_the_loop(self, work: Callable[[], Scored]) -> Scored:
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._settings.batch_timeout_seconds):
-                return await loop.run_in_executor(self._batches, work)
-        except TimeoutError:
-            message = f"No answer within {self._settings.batch_timeout_seconds:g} s; send fewer rows at once."
-            raise RequestError(503, "too_slow", message) from None
+        async with asyncio.timeout(self._settings.batch_timeout_seconds):
+            return await loop.run_in_executor(self._batches, work)
 
     def _count(self, scored: Scored) -> None:
         manifest = scored.model.manifest
         self._metrics.predicted(manifest, scored.outputs, scored.predictor_seconds)
         for hits in scored.rows.guards:
             self._metrics.guard_hits.labels(manifest.model, hits.feature, hits.kind).inc(hits.count)
+        if scored.trial is not None:
+            self._count_trial(scored, scored.trial)
+
+    def _count_trial(self, scored: Scored, trial: Trial) -> None:
+        if trial.challenger is not self._champion.challenger:
+            return  # it was over before the answer was
+        if trial.challenger.role == "canary":
+            self._metrics.trial.answered(scored.model.manifest, scored.role, scored.outputs, scored.seconds)
+            if trial.failed:
+                self._metrics.trial.failed(trial.challenger.model.manifest, "canary")
+        elif trial.is_challengers and not scored.rows.contributions:
+            self._shadow.offer(scored, trial)
 
     def _unseen(self, feature: str) -> None:
         current = self._champion.current
@@ -228,7 +264,7 @@ def _work(headers: dict[bytes, bytes], target: Target | None) -> Work:
 
 def _record(scored: Scored) -> ScoredRows:
     outputs = array("d", scored.outputs).tobytes()
-    return ScoredRows(scored.model, "champion", time.time_ns() // 1000, scored.ids, scored.rows.vectors, outputs)
+    return ScoredRows(scored.model, scored.role, time.time_ns() // 1000, scored.ids, scored.rows.vectors, outputs)
 
 
 async def _kept(log: PredictionLog, scored: Scored) -> None:

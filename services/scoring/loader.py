@@ -56,13 +56,17 @@ class ChampionSource:
         return self._registry.has_moved(seen)
 
     def load(self, champion: Champion) -> ServedModel:
+        """Loads, checks and warms up the champion; raises as `load_version` does."""
+        return self.load_version(champion.version)
+
+    def load_version(self, version: int) -> ServedModel:
         """Loads, checks and warms up a version.
 
         Raises:
             ModelRefusedError: it is not what its manifest says.
             StoreUnavailableError: the store does not answer.
         """
-        stored = self._registry.load(champion.version)
+        stored = self._registry.load(version)
         return ServedModel(stored.manifest, build_predictor(stored))
 
 
@@ -205,6 +209,7 @@ class ChampionLoader:
 
     def _serve(self, model: ServedModel) -> None:
         self._holder.current = model
+        self._holder.challenger = None  # it was on trial against the champion before
         self._metrics.serve(model.manifest)
 
     def _swap(self, model: ServedModel, outcome: str) -> None:

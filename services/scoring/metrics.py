@@ -45,10 +45,11 @@ class Observed:
         self.total += sum(values)
 
 
-class _Family(Collector):
+class Family(Collector):
     """A histogram whose series are `Observed`."""
 
     def __init__(self, name: str, documentation: str, labels: tuple[str, ...], registry: CollectorRegistry) -> None:
+        """Args: its name, what it is, the labels of its series, where to register."""
         self._name = name
         self._documentation = documentation
         self._labels = labels
@@ -62,6 +63,10 @@ class _Family(Collector):
             found = self._series[labels] = Observed(bounds)
         return found
 
+    def clear(self) -> None:
+        """Forgets every series."""
+        self._series.clear()
+
     def collect(self) -> Iterator[Metric]:
         """See Collector."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
@@ -73,7 +78,7 @@ class _Family(Collector):
 
 
 class _Rows(Collector):
-    """The rows answered, by model and version; as `_Family`, without a lock."""
+    """The rows answered, by model and version; as `Family`, without a lock."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.counts: dict[tuple[str, str], int] = {}
@@ -87,6 +92,95 @@ class _Rows(Collector):
         yield family
 
 
+def output_bounds(manifest: Manifest) -> tuple[float, ...]:
+    """The buckets of what a model answers."""
+    return _PROBABILITY_BUCKETS if manifest.classes else _RAW_BUCKETS
+
+
+def told_outputs(outputs: list[float], width: int) -> list[float]:
+    """One number a row: of several, that of the most probable class."""
+    return outputs if width == 1 else [max(outputs[at : at + width]) for at in range(0, len(outputs), width)]
+
+
+class TrialMetrics:
+    """The champion and the challenger side by side, while one is on trial; at its end the series go.
+
+    So there are two versions at a time, and the champion is told of only for the requests that both could have had.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Args: where to register."""
+        labels = ("model", "version", "role")
+        self._requests = Counter(
+            "scoring_trial_requests_total",
+            "Requests of a rollout; failed: the challenger could not answer what the champion could.",
+            (*labels, "outcome"),
+            registry=registry,
+        )
+        self._durations = Family("scoring_trial_duration_seconds", "From a body to its answer.", labels, registry)
+        self._outputs = Family("scoring_trial_output", "What was answered, as prediction_output.", labels, registry)
+        self._differences = Family(
+            "scoring_trial_difference", "Between a shadow's output and the champion's.", ("model", "version"), registry
+        )
+        self._share = Gauge(
+            "scoring_trial_share", "Of the requests, that the challenger is given.", labels, registry=registry
+        )
+        self._refused = Gauge(
+            "scoring_trial_refused", "1 while this pod refuses the challenger.", ("model", "version"), registry=registry
+        )
+        self._dropped = Counter(
+            "scoring_trial_dropped_total",
+            "Requests that the shadow was to score and was too busy for.",
+            ("model", "version"),
+            registry=registry,
+        )
+
+    def begin(self, champion: Manifest, challenger: Manifest, role: str, share: float) -> None:
+        """Tells of a share; every series is there from the start, so that the first request is an increase."""
+        for manifest, its_role in ((champion, "champion"), (challenger, role)):
+            self._requests.labels(*_of(manifest, its_role), "answered")
+            self._durations.series(_PREDICTOR_BUCKETS, *_of(manifest, its_role))
+            self._outputs.series(output_bounds(manifest), *_of(manifest, its_role))
+        self._requests.labels(*_of(challenger, role), "failed")
+        self._share.labels(*_of(challenger, role)).set(share)
+        self._refused.labels(challenger.model, str(challenger.version)).set(0)
+
+    def end(self) -> None:
+        """Tells of no trial any more."""
+        for one in (self._requests, self._durations, self._outputs, self._differences, self._share):
+            one.clear()
+        self._refused.clear()
+        self._dropped.clear()
+
+    def refused(self, model: str, version: int) -> None:
+        """Tells that this pod does not serve the challenger."""
+        self._refused.labels(model, str(version)).set(1)
+
+    def answered(self, manifest: Manifest, role: str, outputs: list[float], seconds: float) -> None:
+        """Counts a request that a version scored, with all its outputs."""
+        labels = _of(manifest, role)
+        self._requests.labels(*labels, "answered").inc()
+        self._durations.series(_PREDICTOR_BUCKETS, *labels).observe(seconds)
+        self._outputs.series(output_bounds(manifest), *labels).observe_all(told_outputs(outputs, manifest.outputs))
+
+    def failed(self, challenger: Manifest, role: str) -> None:
+        """Counts a request that the challenger could not answer."""
+        self._requests.labels(*_of(challenger, role), "failed").inc()
+
+    def differed(self, challenger: Manifest, differences: list[float]) -> None:
+        """Counts how far a shadow's outputs are from the champion's."""
+        labels = (challenger.model, str(challenger.version))
+        self._differences.series(output_bounds(challenger), *labels).observe_all(differences)
+
+    def dropped(self, challenger: Manifest) -> None:
+        """Counts a request that the shadow was too busy for."""
+        self._dropped.labels(challenger.model, str(challenger.version)).inc()
+
+
+def _of(manifest: Manifest, role: str) -> tuple[str, str, str]:
+    return manifest.model, str(manifest.version), role
+
+
 class Metrics:
     """The metrics of one process."""
 
@@ -96,16 +190,16 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._durations = _Family(
+        self._durations = Family(
             "scoring_request_duration_seconds",
             "From the head of a request to the end of its answer.",
             ("route", "status"),
             self.registry,
         )
-        self._predictor_durations = _Family(
+        self._predictor_durations = Family(
             "scoring_predictor_duration_seconds", "The model's share of a request.", ("model",), self.registry
         )
-        self._outputs = _Family(
+        self._outputs = Family(
             "scoring_prediction_output",
             "What the model answered: a probability where it has classes, of the most probable one of several.",
             ("model",),
@@ -113,6 +207,7 @@ class Metrics:
         )
         self._rows = _Rows(self.registry)
         self._bound_to: Manifest | None = None
+        self.trial = TrialMetrics(self.registry)
         self.requests_in_flight = Gauge(
             "scoring_requests_in_flight", "Requests that are being answered.", registry=self.registry
         )
@@ -159,9 +254,7 @@ class Metrics:
         """Counts rows that were answered, with all their outputs, and the time the model took."""
         if manifest is not self._bound_to:
             self._bind(manifest)
-        width = self._width
-        if width > 1:
-            outputs = [max(outputs[start : start + width]) for start in range(0, len(outputs), width)]
+        outputs = told_outputs(outputs, self._width)
         self._predictor_series.observe(seconds)
         self._output_series.observe_all(outputs)
         self._rows.counts[self._rows_key] += len(outputs)
@@ -171,7 +264,7 @@ class Metrics:
         model = manifest.model
         self._bound_to, self._width = manifest, manifest.outputs
         self._predictor_series = self._predictor_durations.series(_PREDICTOR_BUCKETS, model)
-        self._output_series = self._outputs.series(_PROBABILITY_BUCKETS if manifest.classes else _RAW_BUCKETS, model)
+        self._output_series = self._outputs.series(output_bounds(manifest), model)
         self._rows_key = (model, str(manifest.version))
         self._rows.counts.setdefault(self._rows_key, 0)
 

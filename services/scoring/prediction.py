@@ -2,10 +2,16 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lifecycle.prediction_log import Role
 
 from scoring.champion import ServedModel
 from scoring.identifiers import new_id, prediction_ids
 from scoring.rows import Rows
+
+if TYPE_CHECKING:
+    from scoring.trial import Trial
 
 
 @dataclass(slots=True)
@@ -19,6 +25,9 @@ class Scored:
         outputs: as many for each row as the model has.
         body: the answer.
         predictor_seconds: how long the model took.
+        role: in which the model answered.
+        seconds: from the body to the answer; measured only while a challenger is on trial.
+        trial: what a challenger has to do with the request, where one is on trial.
     """
 
     model: ServedModel
@@ -27,6 +36,9 @@ class Scored:
     outputs: list[float]
     body: bytes
     predictor_seconds: float
+    role: Role = "champion"
+    seconds: float = 0.0
+    trial: "Trial | None" = None
 
 
 def score(model: ServedModel, rows: Rows, *, on_loop: bool) -> tuple[list[float], float]:

@@ -33,7 +33,9 @@ class ScoringSettings(LogSettings):
         description="Bodies up to this size, about 80 rows of 30 features or 1 ms, are scored on the event loop.",
     )
     batch_threads: int = Field(default=1, ge=1, le=64, description="Threads that score the larger bodies.")
-    poll_seconds: float = Field(default=2, gt=0, le=3600, description="Between two looks at the champion pointer.")
+    poll_seconds: float = Field(
+        default=2, gt=0, le=3600, description="Between two looks at who is champion, and who is on trial."
+    )
     batch_timeout_seconds: float = Field(
         default=10, gt=0, le=600, description="Longest time a larger body may wait for a thread and be scored."
     )

@@ -62,7 +62,9 @@ ELSEWHERE = (
     Elsewhere(r"make demo", "tests/e2e/test_the_loop.py", 'stack.make("demo")'),
     Elsewhere(r"make validate-model MODEL=.*", "tests/services/retraining/test_validation.py", "validate("),
     Elsewhere(
-        r"python3 -m lifecycle (history|rollback .*|verify)", "tests/services/lifecycle/test_command.py", "rollback"
+        r"python3 -m lifecycle (history|rollback .*|verify|(begin|abort)-rollout .*|rollouts)",
+        "tests/services/lifecycle/test_command.py",
+        "rollback",
     ),
     Elsewhere(r"make merge-upstream UPSTREAM=\S+", "tests/toolchain/fork/test_rename.py", '"merge-upstream"'),
     Elsewhere(r".*toolchain ci login --env \w+", "tests/engine/test_ci.py", '"login"'),

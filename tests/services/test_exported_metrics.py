@@ -9,10 +9,12 @@ import pytest
 from drift.findings import CONDITIONS
 from drift.metrics import Metrics as DriftMetrics
 from lifecycle.manifest import Manifest, ModelFile
+from lifecycle.rollouts import RolloutStep
 from monitoring.catalogue import Metric, metrics
 from prometheus_client import CollectorRegistry
 from retraining.receiver.metrics import new_registry
 from retraining.receiver.receiver import Seen
+from retraining.rollout.keeper import Told as Rollout
 from retraining.runs import Outcome
 from scoring.log.metrics import LogMetrics
 from scoring.metrics import Metrics
@@ -34,6 +36,9 @@ def _scoring(manifest: Manifest) -> CollectorRegistry:
     told.labels.labels(manifest.model, "accepted").inc()
     told.model_refusals.labels("sha256_mismatch").inc()
     told.model_swaps.labels(manifest.model, "swapped").inc()
+    told.trial.begin(manifest, manifest, "canary", 0.05)
+    told.trial.differed(manifest, [0.1])
+    told.trial.dropped(manifest)
     return told.registry
 
 
@@ -53,7 +58,20 @@ def _retraining(manifest: Manifest) -> CollectorRegistry:
         finished_at=moment,
     )
     seen = Seen((), {outcome.run: outcome}, moment, ())
-    return new_registry(SimpleNamespace(counts=decisions, seen={manifest.model: seen}))
+    step = RolloutStep(
+        sequence=1,
+        version=2,
+        state="canary",
+        share=0.05,
+        champion_version=1,
+        champion_tag="a",
+        entered_at=moment,
+        actor="a",
+        reason="a",
+    )
+    rollouts = {manifest.model: Rollout(step, {"taken_back": (1, moment)})}
+    runs = SimpleNamespace(counts=decisions, seen={manifest.model: seen})
+    return new_registry(runs, SimpleNamespace(told=rollouts))
 
 
 def _drift(manifest: Manifest) -> CollectorRegistry:

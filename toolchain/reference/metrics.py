@@ -24,7 +24,7 @@ def _scoring() -> CollectorRegistry:
 _METRICS: Final[dict[str, Callable[[], CollectorRegistry]]] = {
     "scoring": _scoring,
     "drift": lambda: DriftMetrics().registry,
-    "retraining": lambda: new_registry(SimpleNamespace(counts=Counter(), seen={})),
+    "retraining": lambda: new_registry(SimpleNamespace(counts=Counter(), seen={}), SimpleNamespace(told={})),
 }
 _NOT_OURS: Final = ("process_", "python_")
 """What the client library says of any Python process."""

@@ -7,6 +7,7 @@ from lifecycle.settings import PredictionStoreSettings, StoreSettings
 from pydantic_settings import BaseSettings
 from retraining.receiver.ask import AskSettings
 from retraining.receiver.settings import ReceiverSettings
+from retraining.rollout.settings import RolloutSettings
 from retraining.settings import RetrainingSettings
 from scoring.settings import ScoringSettings
 
@@ -17,7 +18,7 @@ _SETTINGS: Final[dict[str, tuple[type[BaseSettings], ...]]] = {
     "scoring": (ScoringSettings,),
     "drift": (DriftSettings,),
     "retraining": (RetrainingSettings,),
-    "retraining's receiver, and who asks it by the calendar": (ReceiverSettings, AskSettings),
+    "retraining's receiver, and who asks it by the calendar": (ReceiverSettings, RolloutSettings, AskSettings),
 }
 
 

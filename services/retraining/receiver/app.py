@@ -3,8 +3,9 @@
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,7 @@ from retraining.receiver.decision import Decision, Job
 from retraining.receiver.metrics import new_registry
 from retraining.receiver.receiver import Receiver, Remembered, Seen
 from retraining.receiver.settings import ReceiverSettings
+from retraining.rollout.keeper import Keeper
 from retraining.runs import Outcome, RunRecordError
 from retraining.settings import Trigger
 
@@ -39,6 +41,14 @@ _STATUS: Final = {"started": 202, "already_running": 409, "cooling_down": 409, "
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
+@dataclass(frozen=True)
+class RolloutLooks:
+    """Who moves rollouts, and how often it looks at them."""
+
+    keeper: Keeper
+    look_seconds: float
+
+
 class _RefusedError(Exception):
     """A request that is not answered: the status, a code of a fixed list, and what was wrong."""
 
@@ -48,10 +58,16 @@ class _RefusedError(Exception):
         self.code: Final = code
 
 
-def create_app(receiver: Receiver, settings: ReceiverSettings) -> FastAPI:
-    """The application, ready to be served."""
-    app = FastAPI(title="Retraining", docs_url=None, redoc_url=None, lifespan=_lifespan(receiver, settings))
-    registry = new_registry(receiver)
+def create_app(receiver: Receiver, settings: ReceiverSettings, rollouts: RolloutLooks | None = None) -> FastAPI:
+    """The application, ready to be served; without `rollouts` it moves none."""
+    looks = [_keep_looking("look_failed", receiver.look, settings.refresh_seconds)]
+    if rollouts is not None:
+        keeper = rollouts.keeper
+        looks.append(
+            _keep_looking("rollout_look_failed", lambda: keeper.look(receiver.seen or {}), rollouts.look_seconds)
+        )
+    app = FastAPI(title="Retraining", docs_url=None, redoc_url=None, lifespan=_lifespan(looks))
+    registry = new_registry(receiver, None if rollouts is None else rollouts.keeper)
     app.add_exception_handler(_RefusedError, _on_refused)
     _add_wishes(app, receiver, settings)
     _add_runs(app, receiver, settings)
@@ -164,32 +180,38 @@ async def _on_refused(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": {"code": error.code, "message": str(error)}}, error.status, headers)
 
 
-def _lifespan(receiver: Receiver, settings: ReceiverSettings) -> Callable[[FastAPI], Any]:
+def _lifespan(looks: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(_keep_looking(receiver, settings.refresh_seconds))
+        tasks = [asyncio.create_task(look()) for look in looks]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     return lifespan
 
 
-async def _keep_looking(receiver: Receiver, seconds: float) -> None:
-    log = structlog.stdlib.get_logger()
-    failing = False
-    while True:
-        try:
-            await run_in_threadpool(receiver.look)
-            failing = False
-        except _LOOK_ERRORS as error:
-            if not failing:
-                log.warning("look_failed", **error_facts(error))
-            failing = True
-        await asyncio.sleep(seconds)
+def _keep_looking(event: str, look: Callable[[], None], seconds: float) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Looks again and again; the first failure of several in a row is logged as `event`."""
+
+    async def keep_looking() -> None:
+        log = structlog.stdlib.get_logger()
+        failing = False
+        while True:
+            try:
+                await run_in_threadpool(look)
+                failing = False
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not end the looking
+                if not failing:
+                    log.warning(event, **error_facts(error))
+                failing = True
+            await asyncio.sleep(seconds)
+
+    return keep_looking
 
 
 def _decision(decision: Decision) -> dict[str, str]:

@@ -10,9 +10,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from retraining.receiver.receiver import Seen
+from retraining.rollout.keeper import Told as Rollout
 
-_ALWAYS = ("promoted", "refused", "failed")
+_ALWAYS = ("promoted", "rolling_out", "refused", "failed")
 """Outcomes that every model has a series of, so that the first of a kind is an increase."""
+
+_ROLLOUT_ENDS = ("promoted", "taken_back", "aborted")
 
 
 class Told(Protocol):
@@ -21,6 +24,13 @@ class Told(Protocol):
     counts: Counter[tuple[str, str, str]]
     """Decisions by model, trigger and verdict."""
     seen: dict[str, Seen] | None
+    """What the last look showed, by model."""
+
+
+class ToldOfRollouts(Protocol):
+    """What the metrics of rollouts are made of."""
+
+    told: dict[str, Rollout]
     """What the last look showed, by model."""
 
 
@@ -60,10 +70,44 @@ class RunMetrics(Collector):
         yield from (runs, last, active, champion)
 
 
-def new_registry(receiver: Told) -> CollectorRegistry:
-    """The metrics of the process, and of the runs."""
+class RolloutMetrics(Collector):
+    """Rollouts as they were when last looked at."""
+
+    def __init__(self, keeper: ToldOfRollouts) -> None:
+        """Args: whose."""
+        self._keeper = keeper
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of now."""
+        share = GaugeMetricFamily(
+            "retraining_rollout_share",
+            "Of the requests, that the version on trial is given; gone once it is not.",
+            labels=("model", "version", "mode"),
+        )
+        ends = CounterMetricFamily(
+            "retraining_rollouts_total", "Rollouts that ended, by outcome.", labels=("model", "outcome")
+        )
+        last = GaugeMetricFamily(
+            "retraining_last_rollout_timestamp_seconds", "When the last rollout ended so.", labels=("model", "outcome")
+        )
+        for model, told in sorted(self._keeper.told.items()):
+            step = told.current
+            if step.running:
+                share.add_metric((model, str(step.version), step.state), step.share)
+            for outcome in _ROLLOUT_ENDS:
+                count, moment = told.ends.get(outcome, (0, None))
+                ends.add_metric((model, outcome), count)
+                if moment is not None:
+                    last.add_metric((model, outcome), moment.timestamp())
+        yield from (share, ends, last)
+
+
+def new_registry(receiver: Told, keeper: ToldOfRollouts | None = None) -> CollectorRegistry:
+    """The metrics of the process, of the runs and, where rollouts are kept here, of them."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(RunMetrics(receiver))
+    if keeper is not None:
+        registry.register(RolloutMetrics(keeper))
     PlatformCollector(registry)
     ProcessCollector(registry=registry)
     return registry

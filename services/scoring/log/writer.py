@@ -27,6 +27,9 @@ _GROUP: Final = 512
 
 _DRAWN_BYTES: Final = 4
 
+_MANIFESTS: Final = 4
+"""Kept as JSON: those of the champion and of a challenger beside it, whose rows take turns, and of a swap's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -155,7 +158,9 @@ class Writer:
     def _json(self, manifest: Manifest) -> bytes:
         known = self._manifests.get(manifest.version)
         if known is None or known[0] is not manifest:
-            self._manifests = {manifest.version: (manifest, manifest.model_dump_json().encode())}
+            if len(self._manifests) >= _MANIFESTS:
+                self._manifests.clear()
+            self._manifests[manifest.version] = manifest, manifest.model_dump_json().encode()
         return self._manifests[manifest.version][1]
 
     def _failed(self, error: Exception, predictions: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from lifecycle.__main__ import app
 from lifecycle.manifest import Manifest, ModelFile
 from lifecycle.registry import ModelRefusedError, ModelRegistry, NeverChampionError
+from lifecycle.rollouts import NoRolloutError
 from lifecycle.store import ObjectStore
 from obstore.store import LocalStore
 from typer.testing import CliRunner
@@ -51,6 +52,21 @@ def test_rollback_moves_the_champion_and_says_who_and_why(registry: ModelRegistr
     assert (newest.version, newest.actor, newest.reason) == (1, "ann", "worse")
     with pytest.raises(NeverChampionError):
         _run("rollback", "3", "--actor", "ann", "--reason", "worse")
+
+
+def test_a_rollout_is_begun_listed_and_aborted(registry: ModelRegistry) -> None:
+    """Of a version that is whole and not the champion; nothing is on trial afterwards."""
+    _run("begin-rollout", "1", "--mode", "canary", "--actor", "ann", "--reason", "try it")
+    _run("abort-rollout", "--actor", "ben", "--reason", "complaints")
+    steps = [
+        (row["version"], row["state"], row["actor"], row["cause"]) for row in json.loads(_run("rollouts", "--json"))
+    ]
+    assert steps == [(1, "canary", "ann", None), (1, "taken_back", "ben", "person")]
+    with pytest.raises(NoRolloutError):
+        _run("abort-rollout", "--actor", "ben", "--reason", "again")
+    with pytest.raises(ModelRefusedError, match="cannot be tried against the champion, which is 2"):
+        _run("begin-rollout", "2", "--mode", "shadow", "--actor", "ann", "--reason", "x")
+    assert [move.version for move in registry.history()] == [1, 2]
 
 
 def test_verify_names_the_version_that_was_tampered_with(registry: ModelRegistry, tmp_path: Path) -> None:

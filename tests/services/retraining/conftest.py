@@ -16,6 +16,7 @@ import pytest
 from lifecycle.manifest import Manifest
 from lifecycle.prediction_log import LABEL_COLUMNS, MOMENT, PredictionLog, hour_prefix, prediction_columns
 from lifecycle.registry import ModelRegistry
+from lifecycle.rollouts import Rollouts
 from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
 from retraining.bootstrap import bootstrap
@@ -65,6 +66,16 @@ class World:
         return ModelRegistry(self.store, "car-loan")
 
     @property
+    def rollouts(self) -> Rollouts:
+        """Its rollouts."""
+        return Rollouts(self.store, "car-loan")
+
+    @property
+    def log(self) -> PredictionLog:
+        """What was predicted."""
+        return PredictionLog(self.store, "car-loan")
+
+    @property
     def runs(self) -> RunStore:
         """What is kept of runs."""
         return RunStore(self.store, "car-loan")
@@ -74,7 +85,8 @@ class World:
         chosen = store or self.store
         log = PredictionLog(chosen, "car-loan")
         given = self.settings.model_copy(update=settings)
-        return Retraining(ModelRegistry(chosen, "car-loan"), log, RunStore(chosen, "car-loan"), given, self.wait).run()
+        runs, rollouts = RunStore(chosen, "car-loan"), Rollouts(chosen, "car-loan")
+        return Retraining(ModelRegistry(chosen, "car-loan"), log, runs, rollouts, given, self.wait).run()
 
     def champion(self) -> int:
         """The version that serves."""

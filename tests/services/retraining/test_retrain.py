@@ -12,12 +12,13 @@ import numpy as np
 import obstore
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
+from lifecycle.prediction_log import hour_prefix, prediction_columns
 from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore, StoreUnavailableError
 from obstore.store import MemoryStore
 from retraining.evidence import Evidence
 from retraining.recipe import read_recipe
-from tests.services.retraining.conftest import BEGIN, ROWS, World, row_id
+from tests.services.retraining.conftest import BEGIN, ROWS, World, put, row_id
 
 EVIDENCE = "car-loan/versions/00000002/evidence.json"
 CARD = "car-loan/versions/00000002/model_card.html"
@@ -119,6 +120,47 @@ def test_a_dry_run_does_everything_but_promote(world: World) -> None:
     assert (outcome.result, outcome.cause, outcome.version) == ("passed", "dry_run", 2)
     assert world.champion() == 1
     assert _evidence(world).passed
+
+
+@pytest.mark.parametrize("mode", ["shadow", "canary"])
+def test_with_a_rollout_a_fit_challenger_is_put_on_trial_instead(world: World, mode: str) -> None:
+    """The champion stays for now; another attempt that was killed before its outcome begins no second one."""
+    world.label()
+    outcome = world.retrain(rollout=mode)
+    assert (outcome.result, outcome.version, world.champion()) == ("rolling_out", 2, 1)
+    (step,) = world.rollouts.history()
+    assert (step.version, step.state, step.share, step.champion) == (2, mode, 0.0, world.registry.champion())
+    assert "metric: AUC" in step.reason
+    world.rollouts.abort(actor="test", reason="test")
+    obstore.delete(world.backend, "car-loan/runs/run-1/outcome.json")
+    assert world.retrain(rollout=mode).result == "rolling_out"
+    assert len(world.rollouts.history()) == 2
+
+
+def test_while_another_version_is_on_trial_none_is_put_on_trial(world: World) -> None:
+    """Refused, with its cause; it is a version all the same."""
+    world.label()
+    champion = world.registry.champion()
+    assert champion is not None
+    world.rollouts.begin(7, "canary", champion, actor="test", reason="test")
+    outcome = world.retrain(rollout="canary")
+    assert (outcome.result, outcome.cause, outcome.version) == ("refused", "rollout_running", 2)
+    assert len(world.rollouts.history()) == 1
+
+
+def test_a_shadows_predictions_do_not_hide_the_champions(world: World) -> None:
+    """The log has both by one id; the first one, which was answered, is what is trained on."""
+    world.label()
+    manifest = world.registry.manifest(1)
+    table = world.log.predictions(BEGIN, BEGIN + timedelta(hours=3)).table
+    later = pa.array([moment + timedelta(milliseconds=1) for moment in table["time"].to_pylist()], table["time"].type)
+    shadows = table.set_column(table.column_names.index("time"), "time", later)
+    place = shadows.column_names.index("role")
+    shadows = shadows.set_column(place, "role", pa.repeat("shadow", len(table))).cast(prediction_columns(manifest))
+    put(world.store, f"{hour_prefix('car-loan', 'predictions', BEGIN)}/shadow.parquet", shadows)
+    found = world.log.predictions(BEGIN, BEGIN + timedelta(hours=3)).table
+    assert found.num_rows == ROWS
+    assert set(found["role"].to_pylist()) == {"champion"}
 
 
 @dataclass(frozen=True)
@@ -364,6 +406,21 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next_attempt(
     assert _whole(world)
     assert world.retrain().result == "promoted"
     assert _state(world) == undisturbed
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at_write", [7, 8, 9], ids=["the rollout's pointer", "its history", "the outcome"])
+def test_a_run_killed_while_it_begins_a_rollout_is_completed_by_the_next_attempt(
+    new_world: Callable[[], World], at_write: int, *, after: bool
+) -> None:
+    """One rollout, of one version, and the champion as it was."""
+    world = new_world()
+    world.label()
+    with pytest.raises(Killed):
+        world.retrain(Counting(world.backend, Killed(), at_write=at_write, after=after), rollout="canary")
+    assert world.retrain(rollout="canary").result == "rolling_out"
+    assert [(step.version, step.state) for step in world.rollouts.history()] == [(2, "canary")]
+    assert world.champion() == 1
 
 
 @pytest.mark.parametrize("step", ["read_labelled", "train_on", "examine"])

@@ -11,15 +11,21 @@ import httpx2
 import obstore
 import pytest
 from fastapi.testclient import TestClient
+from lifecycle.registry import ModelRegistry
+from lifecycle.rollouts import Rollouts, RolloutStep
 from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
 from prometheus_client.parser import text_string_to_metric_families
-from retraining.receiver.app import create_app
+from retraining.receiver.app import RolloutLooks, create_app
 from retraining.receiver.asking import Asked
 from retraining.receiver.decision import Job
 from retraining.receiver.jobs import JobExistsError, NoTemplateError
-from retraining.receiver.receiver import Receiver
+from retraining.receiver.receiver import Receiver, Seen
 from retraining.receiver.settings import ReceiverSettings
+from retraining.rollout.keeper import Keeper
+from retraining.rollout.observation import UnobservedError
+from retraining.rollout.settings import RolloutSettings
+from retraining.rollout.trial import Observed
 from retraining.runs import Outcome, RunStore
 
 TOKEN = "s3cret-token"  # noqa: S105 - of this test alone
@@ -316,8 +322,10 @@ def test_runs_are_counted_by_their_outcome_and_lost_ones_as_failed(
     )
     receiver.look()
     ended = _samples(client, "retraining_runs_total")
-    assert ended == {("car-loan", "refused"): 1, ("car-loan", "failed"): 1, ("car-loan", "promoted"): 0} | {
-        ("other", outcome): 0 for outcome in ("promoted", "refused", "failed")
+    assert ended == {
+        (model, outcome): int(model == "car-loan" and outcome in {"refused", "failed"})
+        for model in ("car-loan", "other")
+        for outcome in ("promoted", "rolling_out", "refused", "failed")
     }
     last = _samples(client, "retraining_last_run_timestamp_seconds")
     assert last == {
@@ -352,3 +360,39 @@ def test_a_record_that_is_none_of_ours_is_told_and_not_served(client: TestClient
     """The answer does not hold what was found."""
     obstore.put(models._backend, "car-loan/runs/x/outcome.json", b"{}")
     assert client.get("/v1/runs", headers=HEADERS).status_code == 503
+
+
+def test_rollouts_are_moved_beside_the_runs_and_told_of(
+    receiver: Receiver, settings: ReceiverSettings, models: ObjectStore
+) -> None:
+    """At every look of a keeper, for the models that have a template; one without a rollout is told nothing of."""
+
+    class Unseen:
+        """Nothing can be seen of any trial."""
+
+        def observe(self, model: str, step: RolloutStep, age_seconds: float) -> Observed:
+            """See Observer."""
+            del model, step, age_seconds
+            raise UnobservedError
+
+    rollouts = Rollouts(models, "car-loan")
+    registry = ModelRegistry(models, "car-loan")
+    registry.promote(1, replacing=None)
+    champion = registry.champion()
+    assert champion is not None
+    rollouts.begin(2, "canary", champion, actor="test", reason="test")
+    keeper = Keeper(models, RolloutSettings(canary_shares=(0.05, 0.5)), Unseen())
+    receiver.seen = {"car-loan": Seen((), {}, None, ()), "churn": Seen((), {}, None, ())}
+    keeper.look(receiver.seen)
+    with TestClient(create_app(receiver, settings, RolloutLooks(keeper, 3600))) as client:
+        text = client.get("/metrics").text
+    assert 'retraining_rollout_share{mode="canary",model="car-loan",version="2"} 0.05' in text
+    assert 'retraining_rollouts_total{model="car-loan",outcome="taken_back"} 0.0' in text
+    rollouts.abort(actor="test", reason="test")
+    keeper.look(receiver.seen)
+    with TestClient(create_app(receiver, settings, RolloutLooks(keeper, 3600))) as client:
+        text = client.get("/metrics").text
+    assert "retraining_rollout_share{" not in text
+    assert 'retraining_rollouts_total{model="car-loan",outcome="aborted"} 1.0' in text
+    assert 'retraining_last_rollout_timestamp_seconds{model="car-loan",outcome="aborted"}' in text
+    assert 'model="churn",outcome="aborted"' not in text

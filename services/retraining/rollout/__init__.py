@@ -1,0 +1,1 @@
+"""The rollout of a challenger that passed its gates: watched, widened, made champion or taken back."""
