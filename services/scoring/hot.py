@@ -24,14 +24,15 @@ from scoring.errors import RequestError
 from scoring.identifiers import new_id
 from scoring.metrics import Metrics
 from scoring.open_inference import infer
-from scoring.prediction import Scored, predict
+from scoring.prediction import Scored, predict, rank
 from scoring.recording import LogUnavailableError, PredictionLog, ScoredRows
 from scoring.refusals import INTERNAL, refusal
 from scoring.settings import ScoringSettings
 
-PATHS: Final = (b"/v1/predict", b"/v2/models/")
+PATHS: Final = (b"/v1/predict", b"/v1/rank", b"/v2/models/")
 """What the paths of these routes begin with."""
 PREDICT: Final = "/v1/predict"
+RANK: Final = "/v1/rank"
 INFER: Final = "/v2/models/{model}/infer"
 INFER_VERSION: Final = "/v2/models/{model}/versions/{version}/infer"
 
@@ -99,7 +100,7 @@ class HotRoutes:
         if scope["type"] == "http" and scope["method"] == "POST":
             asked = _asked(scope["path"])
             if asked is not None:
-                return await self._answer(scope, receive, send, *asked)
+                return await self._answer(scope, receive, send, asked)
         return await self._app(scope, receive, send)
 
     def at_once(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[bytes, bytes] | None:
@@ -120,7 +121,7 @@ class HotRoutes:
         admission.in_flight += 1
         try:
             admission.check(fields)
-            scored = _work(fields, target)(serving(self._champion, target), body, self._max_rows, own_name)
+            scored = _work(fields, route, target)(serving(self._champion, target), body, self._max_rows, own_name)
             if self._predictions is not None:
                 self._predictions.write(_record(scored))
         except Exception:  # noqa: BLE001 - the application meets it again, and says what is wrong
@@ -131,8 +132,9 @@ class HotRoutes:
         self._metrics.request(route, 200, time.perf_counter() - started)
         return request_name(fields, own_name), scored.body
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str, target: Target | None) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, asked: tuple[str, Target | None]) -> None:
         started = time.perf_counter()
+        route, target = asked
         headers = dict(scope["headers"])
         own_name = new_id()
         name = request_name(headers, own_name)
@@ -141,7 +143,7 @@ class HotRoutes:
         status = 200
         try:
             admission.check(headers)
-            scored = await self._scored(headers, receive, target, own_name)
+            scored = await self._scored(headers, receive, asked, own_name)
             if self._predictions is not None:
                 await _kept(self._predictions, scored)
             self._count(scored)
@@ -165,10 +167,10 @@ class HotRoutes:
         await send({"type": "http.response.body", "body": body})
 
     async def _scored(
-        self, headers: dict[bytes, bytes], receive: Receive, target: Target | None, request_id: str
+        self, headers: dict[bytes, bytes], receive: Receive, asked: tuple[str, Target | None], request_id: str
     ) -> Scored:
-        settings = self._settings
-        work = _work(headers, target)
+        settings, (route, target) = self._settings, asked
+        work = _work(headers, route, target)
         body = await read_body(headers, receive, settings.max_body_bytes, settings.body_timeout_seconds)
         arguments = (serving(self._champion, target), body, self._max_rows, request_id)
         if self._is_short(body):
@@ -199,6 +201,8 @@ class HotRoutes:
         self._metrics.predicted(manifest, scored.outputs, scored.predictor_seconds)
         for hits in scored.rows.guards:
             self._metrics.guard_hits.labels(manifest.model, hits.feature, hits.kind).inc(hits.count)
+        if scored.rows.unusual:
+            self._metrics.unusual(manifest, scored.rows.unusual.values())
 
     def _unseen(self, feature: str) -> None:
         current = self._champion.current
@@ -210,6 +214,8 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     """The route of a path, and the model that it names; None where it is not one of these."""
     if path == PREDICT:
         return PREDICT, None
+    if path == RANK:
+        return RANK, None
     if path.startswith("/v2/models/") and path.endswith("/infer"):
         match path.split("/"):
             case [_, _, _, model, _]:
@@ -219,10 +225,10 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     return None
 
 
-def _work(headers: dict[bytes, bytes], target: Target | None) -> Work:
+def _work(headers: dict[bytes, bytes], route: str, target: Target | None) -> Work:
     if target is None:
         refuse_unless_json(headers)
-        return predict
+        return rank if route == RANK else predict
     return functools.partial(infer, json_bytes=_json_bytes(headers))
 
 
