@@ -86,7 +86,7 @@ test-e2e: tools ## the whole stack on an embedded cluster of its own
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy infra monitoring toolchain services benchmarks tests
+	.venv/bin/mypy infra monitoring toolchain services models benchmarks tests
 
 docs: .venv/ready ## write docs/reference/ from the code
 	PYTHONPATH=services .venv/bin/python -m toolchain.reference.pages

@@ -72,7 +72,7 @@ def test_requests_made_from_the_document_are_answered_as_it_says(
                         base_url=f"http://127.0.0.1:{service.port}", session=session, headers={"x-api-key": KEY}
                     )
                     statuses[response.status_code] += 1
-                    answered[operation.path] += response.status_code == 200
+                    answered[case.operation.path] += response.status_code == 200
                     # It takes our key for one that it made up; that a wrong one is refused is tested elsewhere.
                     case.validate_response(response, excluded_checks=[ignored_auth])
 
