@@ -37,6 +37,9 @@ retrain: .venv/ready ## retrain a model of the local stack now: MODEL=car-loan
 validate-model: .venv/ready ## judge a changed recipe on the shipped data: MODEL=car-loan, against BASE=HEAD
 	@PYTHONPATH=services $(TOOLCHAIN) validate-model --model $(MODEL) --base $(BASE)
 
+new-model: .venv/ready ## make a model from a template and add it to the local stack: NAME=...
+	@$(TOOLCHAIN) new-model --name '$(NAME)'
+
 destroy: .venv/ready ## take the stack away; ENV=prod asks for CONFIRM=prod
 	@$(TOOLCHAIN) destroy --env $(ENV)
 
