@@ -8,6 +8,8 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pytest
+from lifecycle.features import NumericFeature
+from lifecycle.guard import fit_guard
 from retraining.dataset import DatasetError
 from retraining.quality import average_precision, list_scores
 from retraining.recipe import GeneratedData, read_recipe
@@ -91,6 +93,34 @@ def test_transactions_change_from_the_drift_row_on(fraud: Columns) -> None:
     assert medians == pytest.approx([np.exp(4.2), np.exp(2.8)], rel=0.15)
     usual = [np.median(fraud["amount"][honest & period]) for period in (~after, after)]
     assert usual[1] == pytest.approx(usual[0], rel=0.05)
+
+
+def test_before_the_drift_no_transaction_is_unusual_and_then_only_the_new_category_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that an alert on one is no noise: 30,000 rows that the guard and the ranges did not come from."""
+    recipe = read_recipe(MODELS, "fraud-detection")
+    assert recipe.guard is not None
+    assert isinstance(recipe.data, GeneratedData)
+    rows = own_dataset(recipe, MODELS, _no_file)
+    guard = fit_guard(rows.matrix, rows.schema, recipe.guard.anomaly_margin)
+    longer = recipe.model_copy(update={"data": recipe.data.model_copy(update={"rows": FRAUD_ROWS})})
+    monkeypatch.setattr(source, "generate", _with_the_new_category_missing)
+    stream = own_dataset(longer, MODELS, _no_file).matrix[len(rows) :]
+    assert guard.scores(stream).max() < 1
+    for column, feature in enumerate(rows.schema.features):
+        if isinstance(feature, NumericFeature):
+            assert np.nanmin(stream[:, column]) >= feature.minimum, feature.name
+            assert np.nanmax(stream[:, column]) <= feature.maximum, feature.name
+    odd = {
+        "amount": 1000.0,
+        "hour": 3.0,
+        "distance_km": 200.0,
+        "transactions_last_hour": 5.0,
+        "account_age_days": 4000.0,
+    }
+    vector = [odd.get(name, 0.0) for name in rows.schema.names]
+    assert guard.scores(np.array([vector]))[0] > 1
 
 
 def test_a_request_has_twelve_items_of_one_moment_and_one_that_was_looked_at(shop: Columns) -> None:
