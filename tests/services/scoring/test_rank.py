@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifecycle.features import BooleanFeature, CategoricalFeature
 from lifecycle.manifest import Objective
-from scoring.app import Dependencies
+from scoring.app import Dependencies, create_app
 from scoring.champion import ChampionHolder, ServedModel
 from scoring.decoding import DEFAULT_K, decode_candidates
 from scoring.errors import RequestError
@@ -120,6 +120,22 @@ def test_all_candidates_are_recorded_as_one_request_and_counted(ranking: tuple[T
     metrics = client.get("/metrics").text
     assert 'scoring_predictions_total{model="small-ranking",version="3"} 20.0' in metrics
     assert 'scoring_request_duration_seconds_count{route="/v1/rank",status="200"} 1.0' in metrics
+
+
+def test_a_short_request_is_answered_on_its_connection(dependencies: Dependencies) -> None:
+    """Ahead of ASGI, as /v1/predict; what is wrong, or another path, is left to the application."""
+    champion, log = ChampionHolder(), MemoryLog()
+    champion.current = served()
+    app = create_app(replace(dependencies, champion=champion, log=log))
+    headers = [(b"content-type", b"application/json")]
+    body = json.dumps({"candidates": candidates(3)[0], "k": 1}).encode()
+    answer = app.at_once(b"/v1/rank", headers, body)
+    assert answer is not None
+    assert len(msgspec.json.decode(answer[1], type=RankResponse).ranking) == 1
+    assert len(log.rows) == 1
+    assert app.at_once(b"/v1/rank", headers, b'{"candidates":[]}') is None
+    assert app.at_once(b"/v1/ranking", headers, body) is None
+    assert len(log.rows) == 1
 
 
 def test_feedback_is_a_label_by_the_id_of_a_candidate(ranking: tuple[TestClient, MemoryLog]) -> None:
