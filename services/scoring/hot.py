@@ -183,7 +183,8 @@ class HotRoutes:
         # The model's contributions take a hundred times its prediction: off the loop, whatever the size. They are asked
         # for before or after the rows; looking at both ends first saves the search of nearly every body.
         # A name with a letter written as an escape may be that one.
-        if body.startswith(b'{"rows"') and body.endswith(b"}]}"):
+        # Of candidates there are none.
+        if (body.startswith(b'{"rows"') and body.endswith(b"}]}")) or body.startswith(b'{"candidates"'):
             return True
         return b'"contributions"' not in body and b"\\u00" not in body
 
