@@ -126,7 +126,8 @@ def test_a_short_request_is_answered_on_its_connection(dependencies: Dependencie
     """Ahead of ASGI, as /v1/predict; what is wrong, or another path, is left to the application."""
     champion, log = ChampionHolder(), MemoryLog()
     champion.current = served()
-    app = create_app(replace(dependencies, champion=champion, log=log))
+    settings = dependencies.settings.model_copy(update={"log_mode": "async"})
+    app = create_app(replace(dependencies, settings=settings, champion=champion, log=log))
     headers = [(b"content-type", b"application/json")]
     body = json.dumps({"candidates": candidates(3)[0], "k": 1}).encode()
     answer = app.at_once(b"/v1/rank", headers, body)
