@@ -79,7 +79,9 @@ class RowReader:
         # cost; the second one is asked about the others. Of many rows one value is often out of it, and to decode 64 of
         # them anew takes 60 us, where NumPy looks at all in 4.
         self._decoders: Final = ((_decoder(schema, bounded=True), True), (_decoder(schema, bounded=False), False))
-        self._decode_candidates: Final = _candidates_decoder(schema, bounded=False)
+        self._decode_candidates: Final = _candidates_decoder(schema)
+        # Made once: of a batch whose unit is another one, every row has the same to tell.
+        self._out_of_range: Final = [Unusual("out_of_range", name) for name in schema.names]
         numeric = [feature if isinstance(feature, NumericFeature) else None for feature in schema.features]
         self._minimum: Final = np.array([-math.inf if feature is None else feature.minimum for feature in numeric])
         self._maximum: Final = np.array([math.inf if feature is None else feature.maximum for feature in numeric])
@@ -165,7 +167,7 @@ class RowReader:
             counts = zip(names, outside.sum(axis=0).tolist(), strict=True)
             hits += [GuardHits(name, "out_of_range", count) for name, count in counts if count]
             for row, column in np.argwhere(outside).tolist():
-                unusual.setdefault(row, []).append(Unusual("out_of_range", names[column]))
+                unusual.setdefault(row, []).append(self._out_of_range[column])
         return hits
 
     def _pack_with_nulls(self, rows: list[Any]) -> bytes:
@@ -200,8 +202,8 @@ def _row(schema: FeatureSchema, *, bounded: bool) -> Any:  # noqa: ANN401 - a st
     return msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
 
 
-def _candidates_decoder(schema: FeatureSchema, *, bounded: bool) -> Any:  # noqa: ANN401 - a struct made here has no type
-    row = _row(schema, bounded=bounded)
+def _candidates_decoder(schema: FeatureSchema) -> Any:  # noqa: ANN401 - a struct made here has no type
+    row = _row(schema, bounded=False)
     request = msgspec.defstruct(
         "Candidates",
         [("candidates", list[row]), ("k", int | msgspec.UnsetType, msgspec.UNSET)],  # type: ignore[valid-type] # made above
