@@ -38,6 +38,9 @@ retrain: .venv/ready ## retrain a model of the local stack now: MODEL=car-loan
 validate-model: .venv/ready ## judge a changed recipe on the shipped data: MODEL=car-loan, against BASE=HEAD
 	@PYTHONPATH=services $(TOOLCHAIN) validate-model --model $(MODEL) --base $(BASE)
 
+new-model: .venv/ready ## make a model from a template and add it to the local stack: NAME=...
+	@$(TOOLCHAIN) new-model --name '$(NAME)'
+
 destroy: .venv/ready ## take the stack away; ENV=prod asks for CONFIRM=prod
 	@$(TOOLCHAIN) destroy --env $(ENV)
 
@@ -92,7 +95,7 @@ reliability: tools ## break the running stack in ten ways and write down what it
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy infra monitoring toolchain services benchmarks tests
+	.venv/bin/mypy infra monitoring toolchain services models benchmarks tests
 
 docs: .venv/ready ## write docs/reference/ from the code
 	PYTHONPATH=services .venv/bin/python -m toolchain.reference.pages

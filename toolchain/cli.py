@@ -16,6 +16,7 @@ from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.errors import ToolchainError
 from toolchain.fork.rename import edits, identity
+from toolchain.new_model.new_model import new_model as make_model
 from toolchain.paths import REPOSITORY, cache_dir
 from toolchain.progress import console
 from toolchain.tools import TOOLS
@@ -108,6 +109,18 @@ def validate_model(
 
     if not perform(model, base):
         raise typer.Exit(1)
+
+
+@app.command("new-model")
+def new_model(name: Annotated[str, typer.Option(help="of the model, as in its URL")]) -> None:
+    """Make a model from a template and add it to the local stack; it trains and serves as it is."""
+    for file in make_model(REPOSITORY, name):
+        console.print(f"wrote {file.relative_to(REPOSITORY)}", markup=False)
+    console.print(
+        f"next: `make validate-model MODEL={name}` trains and judges it here, `make up` serves it, "
+        "`make snapshots` shows how the local stack changes; docs/how-to/own_model.md says how to make it yours",
+        markup=False,
+    )
 
 
 @app.command()

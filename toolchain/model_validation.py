@@ -7,7 +7,8 @@ from typing import Final
 
 from retraining.dataset import DatasetError
 from retraining.recipe import Recipe, RecipeError, read_recipe, recipe_folder
-from retraining.reference_data import ReferenceDataError, cache_folder, fetch
+from retraining.reference_data import DataSource, ReferenceDataError, cache_folder, fetch
+from retraining.source import own_dataset
 from retraining.validation import validate
 from rich.table import Table
 
@@ -38,10 +39,14 @@ def validate_model(model: str, base: str, models: Path = REPOSITORY / "models", 
     try:
         recipe = read_recipe(models, model)
         former = _recipe_of(models, model, base, output / model) or recipe
-        with step(f"getting the data of {model}", 10):
-            data = fetch(recipe.data, cache_folder() / recipe.data.sha256)
         with step(title, _EXPECTED_SECONDS):
-            found = validate(recipe, former, data, num_threads=os.cpu_count() or 1, on_round=None)
+            found = validate(
+                recipe,
+                former,
+                lambda one: own_dataset(one, models, _fetched),
+                num_threads=os.cpu_count() or 1,
+                on_round=None,
+            )
     except (RecipeError, DatasetError, ReferenceDataError) as error:
         raise ToolchainError(title, str(error), "mend the recipe") from None
     folder = output / model
@@ -60,6 +65,10 @@ def validate_model(model: str, base: str, models: Path = REPOSITORY / "models", 
         f"evidence and model card: {folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder}"
     )
     return found.evidence.passed
+
+
+def _fetched(source: DataSource) -> Path:
+    return fetch(source, cache_folder() / source.sha256)
 
 
 def _recipe_of(models: Path, model: str, commit: str, scratch: Path) -> Recipe | None:

@@ -8,6 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import httpx
 import yaml
@@ -24,7 +25,7 @@ from toolchain.tools import MODULES, TOOLS
 
 _SECRET_KEY = "realtime-ml:object_store_secret_key"  # noqa: S105 - the name of a key, not its value
 _IMAGES = "realtime-ml:images"
-_SAMPLE_REQUEST = REPOSITORY / "models" / "car_loan" / "sample_request.json"
+_MODELS = REPOSITORY / "models"
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,19 @@ def up(chosen: Target) -> None:
     with step("pulumi up", 120, shows_itself=True):
         _pulumi(chosen, "up", "--yes", "--skip-preview", "--refresh")
     answers = outputs(chosen)
-    sample = json.loads(_SAMPLE_REQUEST.read_text(encoding="utf-8"))
-    url = f"{answers['scoring_url']}/v1/predict"
+    for model, base in cast("dict[str, str]", answers["scoring_urls"]).items():
+        _show_prediction(f"{base}/v1/predict", _MODELS / model.replace("-", "_") / "sample_request.json")
+    console.print(
+        f"where to look next:\n  metrics    {answers['prometheus_url']}\n"
+        f"  alerts     {answers['alertmanager_url']}\n  objects    {answers['object_store_url']}\n"
+        f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n"
+        "  outputs    make outputs\n  take away  make destroy, make clean"
+    )
+
+
+def _show_prediction(url: str, sample: Path) -> None:
     try:
-        answer = _ask(url, sample)
+        answer = _ask(url, json.loads(sample.read_text(encoding="utf-8")))
     except httpx.HTTPError as error:
         raise ToolchainError(
             "asking the model for a prediction",
@@ -79,12 +89,7 @@ def up(chosen: Target) -> None:
     console.print(f"\n[bold]{url}[/bold] answers")
     console.print_json(json.dumps(answer))
     console.print(
-        "\nask it yourself:\n"
-        f"  curl -s {url} -H 'content-type: application/json' -d @{_SAMPLE_REQUEST.relative_to(REPOSITORY)}\n"
-        f"where to look next:\n  metrics    {answers['prometheus_url']}\n"
-        f"  alerts     {answers['alertmanager_url']}\n  objects    {answers['object_store_url']}\n"
-        f"  cluster    export KUBECONFIG={answers['kubeconfig']}\n"
-        "  outputs    make outputs\n  take away  make destroy, make clean"
+        f"\nask it yourself:\n  curl -s {url} -H 'content-type: application/json' -d @{sample.relative_to(REPOSITORY)}"
     )
 
 

@@ -112,6 +112,13 @@ def _route(triggers: Sequence[str]) -> _Json:
             # A dead man's switch expects its sign of life every few minutes.
             {"matchers": ['alertname="Watchdog"'], "receiver": "watchdog", "group_wait": "0s", "repeat_interval": "5m"},
             *([_to_retraining(triggers)] if triggers else []),
+            # What somebody has to look at while it happens does not wait for others of its kind.
+            {
+                "matchers": ['alertname="ScoringRowsUnusual"'],
+                "receiver": "people",
+                "group_wait": "0s",
+                "group_interval": "30s",
+            },
             {"matchers": ['severity="critical"'], "receiver": "called", "continue": True},
             {"matchers": ['severity=~"critical|warning"'], "receiver": "people"},
         ],

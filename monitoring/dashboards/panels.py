@@ -40,7 +40,7 @@ class Dashboard:
 
 
 _M: Final = 'model=~"$model"'
-_PREDICT: Final = f'{_M}, route="/v1/predict"'
+_PREDICT: Final = f'{_M}, route=~"/v1/(predict|rank)"'
 
 DASHBOARDS: Final = (
     Dashboard(

@@ -15,6 +15,7 @@ from lifecycle.registry import ModelRefusedError, ModelRegistry
 from lifecycle.store import ObjectStore
 
 from drift import chunks
+from drift.adapter import METRICS
 from drift.chunks import Chunking
 from drift.distributions import distributions
 from drift.findings import Chunk, to_chunks, to_table
@@ -61,7 +62,9 @@ def evaluate(models: ObjectStore, predictions: ObjectStore, model: str, settings
     log, results = PredictionLog(predictions, model), Results(predictions, model, champion.version)
     _NewChunks(settings, manifest, measurement, log, results, outcome).evaluate(datetime.now(UTC))
     LateLabels(settings, manifest, measurement, log, results, outcome).evaluate(datetime.now(UTC))
-    if measurement.one_class:
+    if manifest.objective not in METRICS:
+        outcome.conditions.add("no_estimator")
+    elif measurement.one_class:
         outcome.conditions.add("one_class")
     outcome.failed = measurement.failed
     if measurement.failed:

@@ -18,6 +18,7 @@ Condition: TypeAlias = Literal[
     "no_data",
     "too_few_rows",
     "one_class",
+    "no_estimator",
     "no_labels",
     "store_unavailable",
     "broken_parts",

@@ -101,7 +101,7 @@ class LateLabels:
         if not self.measurement.measures_performance or count < self.settings.labelled_share * part.num_rows:
             return []
         rows = pd.DataFrame(performance_columns(part, self.manifest))
-        if self.manifest.objective != "regression" and rows["label"].nunique() < _TWO_CLASSES:
+        if self.manifest.classes and rows["label"].nunique() < _TWO_CLASSES:
             self.outcome.conditions.add("one_class")
         return self.measurement.realized(rows, [len(rows)])
 

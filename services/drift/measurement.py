@@ -37,7 +37,7 @@ class Measurement:
     def one_class(self) -> bool:
         """Whether the reference's labels are all of one class, which leaves nothing to measure performance by."""
         classes = self.reference["label"].dropna().nunique()
-        return self.manifest.objective != "regression" and bool(classes < _CLASSES_TO_TELL_APART)
+        return bool(self.manifest.classes) and bool(classes < _CLASSES_TO_TELL_APART)
 
     @property
     def measures_performance(self) -> bool:

@@ -25,6 +25,7 @@ CONDITION_TEXTS: Final = {
     "no_data": "The log has no predictions of this champion.",
     "too_few_rows": "There are predictions, but too few for a chunk.",
     "one_class": "All labels are of one class: performance cannot be told.",
+    "no_estimator": "Nothing estimates how well a ranking does: its data is watched, and a retraining tells NDCG.",
     "no_labels": "No labels have come: performance is estimated alone.",
     "store_unavailable": "The object store does not answer: what is shown is what was known before.",
     "broken_parts": "Parts of the log cannot be read and are left aside; the others were evaluated.",

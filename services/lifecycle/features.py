@@ -105,10 +105,15 @@ class CategoricalFeature(_FeatureBase):
 
     kind: Literal["categorical"] = "categorical"
     categories: Annotated[tuple[str, ...], Field(min_length=1)]
+    unseen: Literal["refuse", "missing"] = "refuse"
+    """What becomes of another name: the row is refused, or scored as if the value were missing."""
 
     @model_validator(mode="after")
     def _categories_are_unique(self) -> "CategoricalFeature":
         refuse_doubled(self.categories, f"categories of {self.name}")
+        if self.unseen == "missing" and not self.nullable:
+            message = f"{self.name}: unseen names can be scored as missing only where it is nullable"
+            raise ValueError(message)
         return self
 
     @cached_property
@@ -120,6 +125,8 @@ class CategoricalFeature(_FeatureBase):
         if not isinstance(value, str):
             raise self._wrong_type(value)
         code = self.codes.get(value)
+        if code is None and self.unseen == "missing":
+            return MISSING
         if code is None:
             named = self.categories[:_CATEGORIES_IN_MESSAGE]
             known = ", ".join(named) + (", ..." if len(named) < len(self.categories) else "")
@@ -127,6 +134,9 @@ class CategoricalFeature(_FeatureBase):
         return code
 
     def _json_schema_present(self) -> dict[str, Any]:
+        if self.unseen == "missing":
+            named = ", ".join(self.categories[:_CATEGORIES_IN_MESSAGE])
+            return {"type": "string", "description": f"Seen in training: {named}. Another is scored as missing."}
         return {"type": "string", "enum": list(self.categories)}
 
 

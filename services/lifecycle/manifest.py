@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lifecycle.features import FeatureSchema, refuse_doubled
+from lifecycle.guard import InputGuard
 
 MODEL_FILE_NAME: Final = "model.txt"
 REFERENCE_FILE_NAME: Final = "reference.parquet"
@@ -124,6 +125,8 @@ class Manifest(_Contract):
     """
     threshold: Annotated[float, Field(gt=0, lt=1)] | None
     """Binary only: the second class is answered from this probability on."""
+    guard: InputGuard | None = None
+    """What tells unusual rows; none where the recipe asks for none."""
     training: TrainingFacts
     parity: Annotated[tuple[ParityRow, ...], Field(min_length=1)]
 

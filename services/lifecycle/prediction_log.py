@@ -28,6 +28,8 @@ Kind: TypeAlias = Literal["predictions", "labels"]
 Role: TypeAlias = Literal["champion", "shadow", "canary"]
 
 FEATURE_PREFIX: Final = "feature."
+REQUEST_DIGITS: Final = 28
+"""Of a prediction's id those that name its request: the rows of one request share them."""
 MERGED_PREFIX: Final = "merged-"
 MOMENT: Final = pa.timestamp("us", tz="UTC")
 _SOURCES: Final = "realtime-ml.sources"
@@ -37,7 +39,7 @@ _HOUR: Final = timedelta(hours=1)
 _HOUR_FOLDERS: Final = "date=%Y-%m-%d hour=%H %z"
 
 LABEL_COLUMNS: Final = pa.schema([("prediction_id", pa.string()), ("time", MOMENT), ("label", pa.float64())])
-"""A label is the class's index, or the value of a regression."""
+"""A label is the class's index, the value of a regression, or how relevant a ranked candidate was."""
 
 _FEATURE_TYPES: Final[dict[type, Any]] = {
     NumericFeature: pa.float64(),

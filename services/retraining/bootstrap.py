@@ -6,14 +6,13 @@ import structlog
 from lifecycle.manifest import REFERENCE_FILE_NAME, Manifest, ModelFile
 from lifecycle.registry import ChampionChangedError, ModelRegistry
 
-from retraining.dataset import read_dataset
 from retraining.description import Origin, describe_version
 from retraining.progress import progress
 from retraining.provenance import code_version
 from retraining.recipe import read_recipe, recipe_folder
 from retraining.reference import reference_file
-from retraining.reference_data import verified
 from retraining.settings import RetrainingSettings
+from retraining.source import data_sha256, in_folder, own_dataset
 from retraining.training import train
 
 
@@ -41,7 +40,7 @@ def bootstrap(registry: ModelRegistry, settings: RetrainingSettings) -> Bootstra
         log.info("champion_present", version=champion.version)
         return Bootstrapped(champion.version, promoted=False)
     recipe = read_recipe(settings.models_folder, registry.model)
-    dataset = read_dataset(verified(recipe.data, settings.data_folder), recipe)
+    dataset = own_dataset(recipe, settings.models_folder, in_folder(settings.data_folder))
     log.info("training_started", rows=len(dataset), rounds=recipe.rounds, num_threads=settings.num_threads)
     trained = train(
         dataset, recipe, num_threads=settings.num_threads, device_type=settings.device_type, on_round=progress(log)
@@ -49,7 +48,7 @@ def bootstrap(registry: ModelRegistry, settings: RetrainingSettings) -> Bootstra
     log.info("training_done", rows=len(trained.train), holdout_rows=len(trained.holdout), **trained.metrics)
     code = code_version(recipe_folder(settings.models_folder, registry.model))
     text = trained.text.encode()
-    origin = Origin(data_sha256=recipe.data.sha256, code_version=code, parent_version=None)
+    origin = Origin(data_sha256=data_sha256(recipe, dataset), code_version=code, parent_version=None)
 
     def describe(version: int, file: ModelFile) -> Manifest:
         return describe_version(trained, recipe, origin, version, file)

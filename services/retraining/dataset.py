@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,12 @@ from lifecycle.features import BooleanFeature, CategoricalFeature, Feature, Feat
 from lifecycle.manifest import JsonScalar, TimeWindow
 from pyarrow import csv
 
+from retraining.quality import Floats, Groups, lists
 from retraining.recipe import BooleanColumn, CategoricalColumn, Column, NumericColumn, Recipe
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-
 _MOMENT: Final = pa.timestamp("us")
+_MOST_RELEVANT: Final = 30
+"""LightGBM's largest label of a ranking."""
 
 
 class DatasetError(ValueError):
@@ -36,6 +37,8 @@ class Dataset:
     moments: npt.NDArray[np.datetime64]
     table: Any
     """The features as they were: a pyarrow Table."""
+    groups: Groups | None = None
+    """Ranking: which rows are candidates of one request; they follow each other."""
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -45,7 +48,21 @@ class Dataset:
         """The rows from `start` up to `stop`; the schema stays that of the whole."""
         rows = slice(start, stop)
         table = self.table.slice(start, stop - start)
-        return Dataset(self.schema, self.matrix[rows], self.labels[rows], self.moments[rows], table)
+        groups = None if self.groups is None else self.groups[rows]
+        return Dataset(self.schema, self.matrix[rows], self.labels[rows], self.moments[rows], table, groups)
+
+    def list_start(self, row: int) -> int:
+        """The first row of the list that a row belongs to; without lists the row itself."""
+        if self.groups is None or row >= len(self):
+            return row
+        return int(np.searchsorted(self.groups, self.groups[row]))
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the labels differ, those of one list where there are lists: else there is nothing to learn."""
+        if self.groups is None:
+            return bool(np.unique(self.labels).size > 1)
+        return any(np.ptp(self.labels[part]) > 0 for part in lists(self.groups))
 
     def row(self, index: int) -> dict[str, JsonScalar]:
         """One row as a client would send it."""
@@ -56,7 +73,8 @@ class Dataset:
     def sha256(self) -> str:
         """Of everything that training looks at."""
         digest = hashlib.sha256(self.schema.model_dump_json().encode())
-        for part in (self.matrix, self.labels, self.moments.astype("datetime64[us]")):
+        groups = () if self.groups is None else (self.groups,)
+        for part in (self.matrix, self.labels, self.moments.astype("datetime64[us]"), *groups):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
@@ -85,9 +103,10 @@ def encode(table: Any, recipe: Recipe) -> Dataset:  # noqa: ANN401 - an arrow ta
     Raises:
         DatasetError: a column has no value at all or holds what the recipe does not allow.
     """
-    for name in (recipe.target, recipe.time_column):
+    order = [name for name in (recipe.time_column, recipe.group_column) if name is not None]
+    for name in (recipe.target, *order):
         _refuse_nulls(table[name], name)
-    table = table.sort_by(recipe.time_column)
+    table = table.sort_by([(name, "ascending") for name in order])
     features, columns = [], []
     for column in recipe.features:
         values = table[column.name]
@@ -96,22 +115,23 @@ def encode(table: Any, recipe: Recipe) -> Dataset:  # noqa: ANN401 - an arrow ta
         feature, encoded = _ENCODERS[type(column)](column, values)
         features.append(feature)
         columns.append(encoded)
-    labels = _floats(table[recipe.target])
-    if not np.isin(labels, (0.0, 1.0)).all() or np.unique(labels).size < 2:  # noqa: PLR2004 - binary
-        message = f"{recipe.target}: the labels must be 0 and 1, both of them present"
-        raise DatasetError(message)
-    return Dataset(
+    dataset = Dataset(
         schema=FeatureSchema(features=tuple(features)),
         matrix=np.column_stack(columns),
-        labels=labels,
+        labels=_floats(table[recipe.target]),
         moments=table[recipe.time_column].to_numpy(),
         table=table.select([column.name for column in recipe.features]),
+        groups=None if recipe.group_column is None else _groups(table[recipe.group_column], recipe.group_column),
     )
+    wanted, fits = _LABELS[recipe.objective]
+    if not fits(dataset.labels).all() or not dataset.tells_apart:
+        message = f"{recipe.target}: the labels must be {wanted}"
+        raise DatasetError(message)
+    return dataset
 
 
 def _read_columns(path: Path, recipe: Recipe) -> Any:  # noqa: ANN401 - an arrow table; pyarrow ships no types
-    types = {column.name: _ARROW_TYPES[type(column)] for column in recipe.features}
-    types |= {recipe.target: pa.float64(), recipe.time_column: _MOMENT}
+    types = column_types(recipe)
     try:
         return csv.read_csv(
             path,
@@ -125,6 +145,36 @@ def _read_columns(path: Path, recipe: Recipe) -> Any:  # noqa: ANN401 - an arrow
     except (pa.ArrowException, OSError) as error:
         message = f"{path}: {str(error).splitlines()[0]}"
         raise DatasetError(message) from None
+
+
+def column_types(recipe: Recipe) -> dict[str, Any]:
+    """The arrow type of each column of a recipe's data."""
+    types = {column.name: _ARROW_TYPES[type(column)] for column in recipe.features}
+    types |= {recipe.target: pa.float64(), recipe.time_column: _MOMENT}
+    return types if recipe.group_column is None else types | {recipe.group_column: pa.string()}
+
+
+def labels_fit(recipe: Recipe, labels: Floats) -> npt.NDArray[np.bool_]:
+    """Which labels are such as the recipe's objective has."""
+    return _LABELS[recipe.objective][1](labels)
+
+
+def labels_wanted(recipe: Recipe) -> str:
+    """What the labels must be, in words."""
+    return _LABELS[recipe.objective][0]
+
+
+def _groups(values: Any, name: str) -> Groups:  # noqa: ANN401 - an arrow column
+    """Numbers the lists in order of time.
+
+    Raises:
+        DatasetError: the rows of one list are of different moments, with others in between.
+    """
+    codes: Groups = values.combine_chunks().dictionary_encode().indices.to_numpy()
+    if (np.diff(codes) < 0).any():
+        message = f"{name}: the rows of a list must have one moment"
+        raise DatasetError(message)
+    return codes.astype(np.int64)
 
 
 def _numeric(column: Column, values: Any) -> tuple[Feature, Floats]:  # noqa: ANN401 - an arrow column
@@ -149,7 +199,9 @@ def _categorical(column: Column, values: Any) -> tuple[Feature, Floats]:  # noqa
     if unknown:
         message = f"{column.name}: {unknown[0]!r} is none of the recipe's categories {list(column.categories)}"
         raise DatasetError(message)
-    feature = CategoricalFeature(name=column.name, nullable=column.nullable, categories=column.categories)
+    feature = CategoricalFeature(
+        name=column.name, nullable=column.nullable, categories=column.categories, unseen=column.unseen
+    )
     return feature, _floats(codes)
 
 
@@ -170,6 +222,14 @@ def _utc(moment: np.datetime64) -> datetime:
     return naive.replace(tzinfo=UTC)
 
 
+_LABELS: Final[dict[str, tuple[str, Callable[[Floats], npt.NDArray[np.bool_]]]]] = {
+    "binary": ("0 and 1, both of them present", lambda labels: np.isin(labels, (0.0, 1.0))),
+    "regression": ("finite numbers that differ", np.isfinite),
+    "ranking": (
+        f"whole numbers from 0 to {_MOST_RELEVANT} that differ within a list",
+        lambda labels: np.isin(labels, np.arange(_MOST_RELEVANT + 1)),
+    ),
+}
 _ENCODERS: Final[dict[type, Callable[[Column, Any], tuple[Feature, Floats]]]] = {
     NumericColumn: _numeric,
     BooleanColumn: _boolean,

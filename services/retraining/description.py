@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lifecycle.guard import fit_guard
 from lifecycle.manifest import Manifest, ModelFile, TrainingFacts, Version
 
 from retraining.provenance import library_versions
@@ -30,11 +31,14 @@ def describe_version(trained: Trained, recipe: Recipe, origin: Origin, version: 
     return Manifest(
         model=recipe.name,
         version=version,
-        objective="binary",
+        objective=recipe.objective,
         file=file,
         feature_schema=trained.train.schema,
         classes=recipe.classes,
         threshold=recipe.threshold,
+        guard=None
+        if recipe.guard is None
+        else fit_guard(trained.train.matrix, trained.train.schema, recipe.guard.anomaly_margin),
         training=TrainingFacts(
             rows=len(trained.train),
             window=trained.train.window,

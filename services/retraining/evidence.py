@@ -7,8 +7,8 @@ import numpy as np
 from lifecycle.manifest import TimeWindow
 from pydantic import BaseModel, ConfigDict
 
-from retraining.dataset import Floats
 from retraining.gates import Trial, Verdict
+from retraining.quality import Floats
 
 _BINS: Final = 10
 
@@ -36,11 +36,12 @@ class Calibration(_Part):
 class Answers(_Part):
     """What one model answered on the holdout."""
 
-    calibration: Calibration
+    calibration: Calibration | None = None
+    """Binary models alone have one."""
     histogram: tuple[int, ...]
-    """Rows in ten bins of the probability, of equal width."""
-    roc: tuple[tuple[float, float], ...]
-    """Shares of false and of true alarms."""
+    """Rows in ten bins of equal width: of the probability, or between the least and the largest output."""
+    roc: tuple[tuple[float, float], ...] = ()
+    """Shares of false and of true alarms; likewise."""
 
 
 class Evidence(_Part):
@@ -94,6 +95,8 @@ def gate_evidence(verdict: Verdict) -> tuple[GateEvidence, ...]:
 
 def answers(trial: Trial, given: Floats) -> Answers:
     """What a model answered on the rows of the trial."""
+    if trial.objective != "binary":
+        return Answers(histogram=tuple(map(int, np.histogram(given[np.isfinite(given)], _BINS)[0])))
     sane = np.clip(np.nan_to_num(given, nan=0.5), 0, 1)
     place = np.minimum((sane * _BINS).astype(np.int64), _BINS - 1)
     rows = np.bincount(place, minlength=_BINS)

@@ -7,10 +7,11 @@ import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # pyarrow ships no types
 from lifecycle.registry import StoredModel
 
-from retraining.dataset import Dataset, Floats
+from retraining.dataset import Dataset
 from retraining.evidence import Evidence, answers, gate_evidence, importance
 from retraining.footprint import fast_answers, measure_footprint
 from retraining.gates import Masks, Trial, judge, shape
+from retraining.quality import Floats
 from retraining.recipe import Recipe
 from retraining.training import Trained, predict
 
@@ -44,6 +45,9 @@ def examine(trained: Trained, recipe: Recipe, champion: StoredModel, data: dict[
         matrix=rows.matrix,
         champion_schema=champion.manifest.feature_schema,
         challenger_schema=rows.schema,
+        objective=recipe.objective,
+        metric=recipe.main_metric,
+        groups=rows.groups,
         slices=_slices(rows, recipe),
         fast=fast_answers(trained.text, rows.matrix),
         footprint=measure_footprint(trained.text, rows.matrix),

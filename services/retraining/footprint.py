@@ -11,7 +11,7 @@ import lightgbm as lgb
 import numpy as np
 from lifecycle.fast_booster import FastBooster, FastCallError
 
-from retraining.dataset import Floats
+from retraining.quality import Floats
 
 _TIMED_ROWS: Final = 500
 _COPIES: Final = 8

@@ -3,7 +3,7 @@
 A gate whose input is missing fails: what could not be shown does not pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from lifecycle.features import FeatureSchema
 
-from retraining.dataset import Floats
+from retraining.comparison import YARDSTICKS, gain_interval, measured
 from retraining.footprint import Footprint
 from retraining.limits import GateLimits
-from retraining.quality import auc, measure
+from retraining.quality import Floats, Groups, Metric, Objective, auc, lists, measure
 
 Masks: TypeAlias = Mapping[str, npt.NDArray[np.bool_]]
 
-_CONFIDENCE: Final = 0.95
 _BINS: Final = 10
 
 
@@ -32,6 +31,11 @@ class Trial:
     matrix: Floats
     champion_schema: FeatureSchema | None
     challenger_schema: FeatureSchema
+    objective: Objective = "binary"
+    metric: Metric = "auc"
+    """What the challenger must not lose."""
+    groups: Groups | None = None
+    """Ranking: the lists."""
     slices: Masks = field(default_factory=dict)
     """The protected slices: name to the rows that belong to it."""
     fast: Floats | None = None
@@ -69,7 +73,7 @@ class Verdict:
 def judge(trial: Trial, limits: GateLimits) -> Verdict:
     """Asks every gate; where rows or predictions are unfit to be measured, the first of these alone."""
     findings = []
-    for gate in (enough_rows, are_probabilities):
+    for gate in (enough_rows, are_probabilities if trial.objective == "binary" else are_numbers):
         findings.append(gate(trial, limits))
         if not findings[-1].passed:
             return Verdict((findings[-1],))
@@ -77,7 +81,8 @@ def judge(trial: Trial, limits: GateLimits) -> Verdict:
         same_schema,
         not_worse,
         slices_not_worse,
-        calibrated,
+        # Of scores and values nobody says that they are probabilities.
+        *((calibrated,) if trial.objective == "binary" else ()),
         predictions_sane,
         no_leak,
         within_budget,
@@ -87,15 +92,25 @@ def judge(trial: Trial, limits: GateLimits) -> Verdict:
 
 
 def enough_rows(trial: Trial, limits: GateLimits) -> Finding:
-    """Enough labelled rows, and of both classes."""
-    rows, ones = len(trial.labels), int((trial.labels == 1).sum())
-    rarer = min(ones, rows - ones)
-    passed = rows >= limits.least_rows and rarer >= limits.least_rows_of_a_class
-    reason = (
-        f"{rows} rows with {rarer} of the rarer class; "
-        f"wanted are {limits.least_rows} with {limits.least_rows_of_a_class}"
-    )
-    return Finding("rows", passed, reason, {"rows": rows, "rows_of_rarer_class": rarer})
+    """Enough labelled rows, and of both classes, or of lists whose labels differ."""
+    rows = len(trial.labels)
+    figures: dict[str, float] = {"rows": rows}
+    reason, wanted, passed = f"{rows} rows", f"wanted are {limits.least_rows}", rows >= limits.least_rows
+    if trial.objective == "binary":
+        ones = int((trial.labels == 1).sum())
+        rarer = figures["rows_of_rarer_class"] = min(ones, rows - ones)
+        passed = passed and rarer >= limits.least_rows_of_a_class
+        reason += f" with {rarer} of the rarer class"
+        wanted += f" with {limits.least_rows_of_a_class}"
+    elif trial.objective == "ranking":
+        differing = [part for part in lists(trial.groups) if np.ptp(trial.labels[part]) > 0]
+        figures["lists"] = len(differing)
+        passed = passed and len(differing) >= limits.least_lists
+        reason += f" in {len(differing)} lists whose labels differ"
+        wanted += f" in {limits.least_lists}"
+    else:
+        passed = passed and np.unique(trial.labels).size > 1
+    return Finding("rows", passed, f"{reason}; {wanted}", figures)
 
 
 def are_probabilities(trial: Trial, limits: GateLimits) -> Finding:
@@ -103,6 +118,13 @@ def are_probabilities(trial: Trial, limits: GateLimits) -> Finding:
     del limits
     wrong = int((~((trial.challenger >= 0) & (trial.challenger <= 1))).sum())
     return Finding("probabilities", wrong == 0, f"{wrong} predictions are no probabilities", {"wrong": wrong})
+
+
+def are_numbers(trial: Trial, limits: GateLimits) -> Finding:
+    """Every prediction is a finite number."""
+    del limits
+    wrong = int((~np.isfinite(trial.challenger)).sum())
+    return Finding("numbers", wrong == 0, f"{wrong} predictions are no finite numbers", {"wrong": wrong})
 
 
 def same_schema(trial: Trial, limits: GateLimits) -> Finding:
@@ -119,35 +141,41 @@ def same_schema(trial: Trial, limits: GateLimits) -> Finding:
 
 
 def not_worse(trial: Trial, limits: GateLimits) -> Finding:
-    """The interval of the difference in AUC, by paired bootstrap, stays above the margin."""
+    """The interval of the difference in the main metric, by paired bootstrap, stays above the margin."""
     if trial.champion is None:
         return Finding(
             "metric", passed=False, reason="there are no predictions of the champion to compare with", figures={}
         )
-    low, high = _difference_interval(trial.labels, trial.champion, trial.challenger, limits)
-    was, now = auc(trial.labels, trial.champion), auc(trial.labels, trial.challenger)
+    metric, yardstick = trial.metric, YARDSTICKS[trial.metric]
+    low, high = gain_interval(metric, trial.labels, trial.champion, trial.challenger, trial.groups, limits)
+    was, now = (measured(metric, trial.labels, given, trial.groups) for given in (trial.champion, trial.challenger))
+    margin = yardstick.margin(limits)
+    told = "the share of it that is saved" if yardstick.relative else "the difference"
     reason = (
-        f"AUC {now:.4f} against {was:.4f}, the difference lies in [{low:+.4f}, {high:+.4f}]; "
-        f"its lower end may be {-limits.auc_margin:+.4f}"
+        f"{yardstick.title} {now:.4f} against {was:.4f}, {told} lies in [{low:+.4f}, {high:+.4f}]; "
+        f"its lower end may be {-margin:+.4f}"
     )
-    figures = {"champion_auc": was, "challenger_auc": now, "difference_low": low, "difference_high": high}
-    return Finding("metric", bool(low >= -limits.auc_margin), reason, figures)
+    figures = {f"champion_{metric}": was, f"challenger_{metric}": now, "difference_low": low, "difference_high": high}
+    return Finding("metric", bool(low >= -margin), reason, figures)
 
 
 def slices_not_worse(trial: Trial, limits: GateLimits) -> Finding:
-    """No protected slice loses more AUC than the margin; a slice that cannot be measured fails."""
+    """No protected slice loses more of the main metric than the margin; a slice that cannot be measured fails."""
     if trial.champion is None:
         return Finding(
             "slices", passed=False, reason="there are no predictions of the champion to compare with", figures={}
         )
     figures, worse = {}, []
     for name, rows in trial.slices.items():
-        labels = trial.labels[rows]
-        if min((labels == 0).sum(), (labels == 1).sum()) == 0:
-            worse.append(f"{name} lacks a class")
+        groups = None if trial.groups is None else trial.groups[rows]
+        was, now = (
+            measured(trial.metric, trial.labels[rows], given[rows], groups)
+            for given in (trial.champion, trial.challenger)
+        )
+        if np.isnan(was):
+            worse.append(f"{name} {'lacks a class' if trial.objective == 'binary' else 'has nothing to measure'}")
             continue
-        difference = auc(labels, trial.challenger[rows]) - auc(labels, trial.champion[rows])
-        figures[name] = difference
+        difference = figures[name] = YARDSTICKS[trial.metric].gain(was, now)
         if not difference >= -limits.slice_margin:
             worse.append(f"{name} {difference:+.4f}")
     reason = "; ".join(worse) or f"{len(figures)} slices, none loses more than {limits.slice_margin}"
@@ -160,7 +188,7 @@ def calibrated(trial: Trial, limits: GateLimits) -> Finding:
         return Finding(
             "calibration", passed=False, reason="there are no predictions of the champion to compare with", figures={}
         )
-    was, now = (measure(trial.labels, given)["brier"] for given in (trial.champion, trial.challenger))
+    was, now = (measure("binary", trial.labels, given)["brier"] for given in (trial.champion, trial.challenger))
     error = expected_calibration_error(trial.labels, trial.challenger)
     passed = bool(now <= was + limits.brier_margin and error <= limits.calibration_error_limit)
     reason = (
@@ -171,28 +199,38 @@ def calibrated(trial: Trial, limits: GateLimits) -> Finding:
 
 
 def predictions_sane(trial: Trial, limits: GateLimits) -> Finding:
-    """Predictions neither constant nor far from the share of class 1 on average."""
+    """Predictions neither constant nor, unless they only rank, far from the labels on average."""
     given = trial.challenger
-    spread, shift = float(given.std()), float(given.mean() - trial.labels.mean())
+    if trial.objective == "ranking":
+        spread = float(np.mean([given[part].std() for part in lists(trial.groups)]))
+        reason = f"standard deviation {spread:.4f} within a list, at least {limits.least_spread}"
+        return Finding("predictions", spread >= limits.least_spread, reason, {"spread": spread})
+    unit = float(trial.labels.std()) if trial.objective == "regression" else 1.0
+    spread, shift = float(given.std()) / unit, float(given.mean() - trial.labels.mean()) / unit
     passed = spread >= limits.least_spread and abs(shift) <= limits.mean_shift_limit
     reason = (
         f"standard deviation {spread:.4f}, at least {limits.least_spread}; the mean is {shift:+.4f} from the labels', "
         f"at most {limits.mean_shift_limit}"
+        + (", both in standard deviations of the labels" if trial.objective == "regression" else "")
     )
     return Finding("predictions", passed, reason, {"spread": spread, "mean_shift": shift})
 
 
 def no_leak(trial: Trial, limits: GateLimits) -> Finding:
     """Neither the model nor a feature by itself tells the label: such a column knows what happened afterwards."""
+    name_of_it, told, alone_tells = _TELLING[trial.objective]
     alone = {
-        name: _auc_alone(trial.labels, column)
+        name: alone_tells(trial, column)
         for name, column in zip(trial.challenger_schema.names, trial.matrix.T, strict=True)
     }
     strongest = max(alone, key=lambda name: alone[name])
-    whole = auc(trial.labels, trial.challenger)
+    whole = told(trial, trial.challenger)
     passed = whole < limits.leak_auc and alone[strongest] < limits.leak_auc
-    reason = f"AUC {whole:.4f}, of {strongest} alone {alone[strongest]:.4f}; both must be below {limits.leak_auc}"
-    return Finding("leak", passed, reason, {"challenger_auc": whole, "strongest_feature_auc": alone[strongest]})
+    reason = (
+        f"{name_of_it} {whole:.4f}, of {strongest} alone {alone[strongest]:.4f}; both must be below {limits.leak_auc}"
+    )
+    key = _TELLING_KEYS[trial.objective]
+    return Finding("leak", passed, reason, {f"challenger_{key}": whole, f"strongest_feature_{key}": alone[strongest]})
 
 
 def within_budget(trial: Trial, limits: GateLimits) -> Finding:
@@ -234,23 +272,39 @@ def expected_calibration_error(labels: Floats, probabilities: Floats) -> float:
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def _auc_alone(labels: Floats, column: Floats) -> float:
+def _auc_of(trial: Trial, column: Floats) -> float:
+    return auc(trial.labels, column)
+
+
+def _auc_alone(trial: Trial, column: Floats) -> float:
     """AUC of one feature in whichever direction it tells more; missing is a value of its own, below all others."""
-    value = auc(labels, np.nan_to_num(column, nan=-np.inf))
+    value = auc(trial.labels, np.nan_to_num(column, nan=-np.inf))
     return max(value, 1 - value)
 
 
-def _difference_interval(
-    labels: Floats, champion: Floats, challenger: Floats, limits: GateLimits
-) -> tuple[float, float]:
-    """The interval of the AUC difference; both models are measured on the same rows in each resample."""
-    generator = np.random.default_rng(limits.seed)
-    # Within each class, so that no resample lacks one.
-    classes = [np.flatnonzero(labels == value) for value in (0, 1)]
-    differences = []
-    for _ in range(limits.resamples):
-        rows = np.concatenate([generator.choice(members, len(members)) for members in classes])
-        differences.append(auc(labels[rows], challenger[rows]) - auc(labels[rows], champion[rows]))
-    tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(differences, [tail, 1 - tail])
-    return float(low), float(high)
+def _explained(trial: Trial, column: Floats) -> float:
+    """The share of the labels' variance that a line over the column explains, where it is present."""
+    present = ~np.isnan(column)
+    labels, values = trial.labels[present], column[present]
+    if len(values) < 2 or values.std() == 0 or labels.std() == 0:  # noqa: PLR2004 - a line needs two
+        return 0.0
+    return float(np.corrcoef(labels, values)[0, 1] ** 2)
+
+
+def _ndcg_of(trial: Trial, column: Floats) -> float:
+    return measured("ndcg", trial.labels, column, trial.groups)
+
+
+def _ndcg_alone(trial: Trial, column: Floats) -> float:
+    """NDCG of one feature in whichever direction it tells more; missing comes last."""
+    return max(_ndcg_of(trial, np.nan_to_num(sign * column, nan=-np.inf)) for sign in (1, -1))
+
+
+_Tells: TypeAlias = Callable[[Trial, Floats], float]
+_TELLING: Final[Mapping[Objective, tuple[str, _Tells, _Tells]]] = {
+    "binary": ("AUC", _auc_of, _auc_alone),
+    "regression": ("explained variance", _explained, _explained),
+    "ranking": ("NDCG", _ndcg_of, _ndcg_alone),
+}
+"""What tells of a leak: its name, of the model's answers, and of a feature by itself."""
+_TELLING_KEYS: Final[Mapping[Objective, str]] = {"binary": "auc", "regression": "r2", "ranking": "ndcg"}

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # pyarrow ships no types
 from lifecycle.manifest import TimeWindow
-from lifecycle.prediction_log import FEATURE_PREFIX, PredictionLog
+from lifecycle.prediction_log import FEATURE_PREFIX, REQUEST_DIGITS, PredictionLog
 
-from retraining.dataset import Dataset, DatasetError, encode
+from retraining.dataset import Dataset, DatasetError, encode, labels_fit, labels_wanted
 from retraining.recipe import Recipe
 
 RefusalCause: TypeAlias = Literal[
@@ -104,11 +104,15 @@ def read_labelled(log: PredictionLog, recipe: Recipe, request: WindowRequest) ->
     # As the recipe's own data has it: UTC, without a zone.
     table = table.append_column(recipe.time_column, joined["time"].cast(pa.timestamp("us")))
     figures["rows"] = table.num_rows
-    ones = int(pc.sum(table[recipe.target]).as_py() or 0)
-    figures["rows_of_rarer_class"] = min(ones, table.num_rows - ones)
-    if figures["rows_of_rarer_class"] == 0:
-        message = f"all {table.num_rows} labelled rows are of one class"
-        raise RunRefusedError("one_class", message, figures)
+    if recipe.group_column is not None:
+        request = pc.utf8_slice_codeunits(joined["prediction_id"], 0, REQUEST_DIGITS)
+        table = table.append_column(recipe.group_column, request)
+    if recipe.objective == "binary":
+        ones = int(pc.sum(table[recipe.target]).as_py() or 0)
+        figures["rows_of_rarer_class"] = min(ones, table.num_rows - ones)
+        if figures["rows_of_rarer_class"] == 0:
+            message = f"all {table.num_rows} labelled rows are of one class"
+            raise RunRefusedError("one_class", message, figures)
     try:
         return Labelled(encode(table, recipe), window, figures)
     except DatasetError as error:
@@ -129,7 +133,7 @@ def split_for(labelled: Labelled, recipe: Recipe, champion_trained_until: dateti
         raise RunRefusedError("too_few_rows", message, labelled.figures)
     seen_until = np.datetime64(champion_trained_until.astimezone(UTC).replace(tzinfo=None), "us")
     first_unseen = int(np.searchsorted(dataset.moments.astype("datetime64[us]"), seen_until, side="right"))
-    cut = max(len(dataset) - held_out, first_unseen)
+    cut = dataset.list_start(max(len(dataset) - held_out, first_unseen))
     older, newest = dataset.slice(0, cut), dataset.slice(cut, len(dataset))
     if len(newest) < limits.least_rows:
         message = (
@@ -138,8 +142,10 @@ def split_for(labelled: Labelled, recipe: Recipe, champion_trained_until: dateti
         )
         raise RunRefusedError("no_fresh_rows", message, labelled.figures | {"fresh_rows": len(newest)})
     for name, part in (("older", older), ("newest", newest)):
-        if np.unique(part.labels).size < 2:  # noqa: PLR2004 - binary
+        if not part.tells_apart:
             message = f"the {len(part)} {name} labelled rows are all of one class"
+            if recipe.objective != "binary":
+                message = f"the labels of the {len(part)} {name} labelled rows do not differ"
             raise RunRefusedError("one_class", message, labelled.figures)
     return older, newest
 
@@ -179,10 +185,12 @@ def _known_labels(
             f"at most {limits.unknown_label_share:.0%} may"
         )
         raise RunRefusedError("labels_unknown", message, figures)
-    invalid = known.filter(pc.invert(pc.is_in(known["label"], value_set=pa.array([0.0, 1.0]))))
-    if invalid.num_rows:
-        message = f"{invalid.num_rows} labels are neither 0 nor 1, the indices of {', '.join(recipe.classes)}"
-        raise RunRefusedError("labels_invalid", message, figures | {"labels_invalid": invalid.num_rows})
+    invalid = int((~labels_fit(recipe, known["label"].to_numpy())).sum())
+    if invalid:
+        message = f"{invalid} labels are not as they must be: {labels_wanted(recipe)}"
+        if recipe.objective == "binary":
+            message = f"{invalid} labels are neither 0 nor 1, the indices of {', '.join(recipe.classes)}"
+        raise RunRefusedError("labels_invalid", message, figures | {"labels_invalid": invalid})
     disputed = pc.unique(log.conflicts(window.start, window.end)["prediction_id"])
     doubtful = pc.is_in(known["prediction_id"], value_set=disputed)
     figures["labels_contradicting"] = int(pc.sum(doubtful).as_py() or 0)

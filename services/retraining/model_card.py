@@ -83,12 +83,15 @@ def _plots(evidence: Evidence) -> list[str]:
     calibration = "".join(
         _line(name, list(zip(answers.calibration.predicted, answers.calibration.observed, strict=True)))
         for name, answers in given
+        if answers.calibration is not None
     )
     roc = "".join(_line(name, answers.roc) for name, answers in given)
     most = max((max(answers.histogram) for _, answers in given), default=1) or 1
     bars = "".join(
         _bars(name, [count / most for count in answers.histogram], shift) for shift, (name, answers) in enumerate(given)
     )
+    if not calibration:
+        return [_figure("Rows by output, from the least to the largest", bars)]
     return [
         _figure("ROC: true against false alarms", diagonal + roc),
         _figure("Calibration: what came true against what was predicted", diagonal + calibration),

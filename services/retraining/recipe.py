@@ -2,14 +2,15 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import lightgbm as lgb
 from lifecycle.features import FeatureName, refuse_doubled
 from lifecycle.manifest import ModelName
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from retraining.limits import GateLimits
+from retraining.quality import METRICS, Metric, Objective
 from retraining.reference_data import DataSource
 
 # What the trainer sets itself: a recipe that could change them would break reproducibility or the scoring contract.
@@ -59,9 +60,38 @@ class CategoricalColumn(_Section):
     kind: Literal["categorical"]
     nullable: bool
     categories: Annotated[tuple[str, ...], Field(min_length=1)]
+    unseen: Literal["refuse", "missing"] = "refuse"
+    """What becomes of another name: the row is refused, or scored as if it were missing, and flagged."""
 
 
 Column: TypeAlias = Annotated[NumericColumn | BooleanColumn | CategoricalColumn, Field(discriminator="kind")]
+
+
+class GeneratedData(_Section):
+    """Data that a program in the model's folder makes when it is needed: `generate(rows, seed)` gives its columns."""
+
+    generator: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.py$")]
+    """The program's file; pure, so that the same rows and seed give the same data."""
+    rows: Annotated[int, Field(ge=1, le=10_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _kind_of_data(data: Any) -> str:  # noqa: ANN401 - whatever stands in the file
+    return (
+        "generated" if isinstance(data, GeneratedData) or (isinstance(data, dict) and "generator" in data) else "wheel"
+    )
+
+
+Data: TypeAlias = Annotated[
+    Annotated[DataSource, Tag("wheel")] | Annotated[GeneratedData, Tag("generated")], Discriminator(_kind_of_data)
+]
+
+
+class Guard(_Section):
+    """Asks for an input guard: rows that no row of training resembles are counted and alerted on."""
+
+    anomaly_margin: Annotated[float, Field(ge=1, le=100)] = 1.25
+    """How many times as far as the furthest row of training a row may lie."""
 
 
 class Slice(_Section):
@@ -76,10 +106,17 @@ class Recipe(_Section):
     """How one model is made."""
 
     name: ModelName
+    objective: Objective = "binary"
+    metric: Metric | None = None
+    """What a challenger must not lose; unset: `auc`, `mae` or `ndcg`, by the objective."""
     target: str
     time_column: str
-    classes: tuple[str, str]
-    threshold: Fraction
+    group_column: str | None = None
+    """Ranking: what tells which rows were candidates of one request. In the prediction log their ids do."""
+    classes: tuple[()] | tuple[str, str] = ()
+    """Binary: the names of label 0 and of label 1."""
+    threshold: Fraction | None = None
+    """Binary: the second class is answered from this probability on."""
     holdout_fraction: Fraction
     masked_fraction: Annotated[float, Field(ge=0, lt=0.5)]
     """Share of the cells of nullable features that training does not see.
@@ -95,17 +132,47 @@ class Recipe(_Section):
     The rounds that were found are then trained on all of them.
     """
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    data: DataSource
+    data: Data
     parameters: dict[str, bool | int | float | str]
     features: Annotated[tuple[Column, ...], Field(min_length=1)]
     slices: tuple[Slice, ...] = ()
     """The protected slices."""
     gates: GateLimits = GateLimits()
+    guard: Guard | None = None
+
+    @property
+    def main_metric(self) -> Metric:
+        """What a challenger must not lose."""
+        return self.metric or METRICS[self.objective][0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the data must have."""
+        others = (self.target, self.time_column, self.group_column)
+        return (*(feature.name for feature in self.features), *(name for name in others if name is not None))
+
+    @model_validator(mode="after")
+    def _fits_the_objective(self) -> Self:
+        wanted = {
+            "classes": (bool(self.classes), self.objective == "binary"),
+            "threshold": (self.threshold is not None, self.objective == "binary"),
+            "group_column": (self.group_column is not None, self.objective == "ranking"),
+        }
+        for name, (given, needed) in wanted.items():
+            if given != needed:
+                message = f"{name}: a {self.objective} model {'needs it' if needed else 'has none'}"
+                raise ValueError(message)
+        if self.main_metric not in METRICS[self.objective]:
+            message = f"metric: of a {self.objective} model it is one of {', '.join(METRICS[self.objective])}"
+            raise ValueError(message)
+        if self.guard is not None and not any(isinstance(feature, NumericColumn) for feature in self.features):
+            message = "guard: needs a numeric feature"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _names_and_parameters_are_ours_to_take(self) -> Self:
-        names = (*(feature.name for feature in self.features), self.target, self.time_column)
-        refuse_doubled(names, "columns")
+        refuse_doubled(self.columns, "columns")
         unknown = sorted(self.parameters.keys() - _KNOWN.keys())
         if unknown:
             message = f"parameters that LightGBM does not know: {', '.join(unknown)}"

@@ -17,7 +17,6 @@ def reference_file(trained: Trained, manifest: Manifest) -> bytes:
     """The reference as Parquet: the columns of the prediction log and `label`; the same bytes each time."""
     holdout = trained.holdout
     outputs = np.asarray(lgb.Booster(model_str=trained.text).predict(holdout.matrix, num_threads=1))
-    threshold = 0.5 if manifest.threshold is None else manifest.threshold
     rows = len(holdout)
     fixed = [
         pa.array([_id(manifest, row) for row in range(rows)]),
@@ -25,13 +24,17 @@ def reference_file(trained: Trained, manifest: Manifest) -> bytes:
         pa.repeat(pa.scalar(manifest.version, pa.int32()), rows),
         pa.repeat("champion", rows),
         pa.array(outputs),
-        pa.array([manifest.classes[int(output >= threshold)] for output in outputs]),
+        pa.array([_predicted(manifest, output) for output in outputs], pa.string()),
     ]
     schema = prediction_columns(manifest)
     table = pa.table([*fixed, *holdout.table.columns], schema=schema)
     sink = io.BytesIO()
     pq.write_table(table.append_column("label", pa.array(holdout.labels)), sink)
     return sink.getvalue()
+
+
+def _predicted(manifest: Manifest, output: float) -> str | None:
+    return None if manifest.threshold is None else manifest.classes[int(output >= manifest.threshold)]
 
 
 def _id(manifest: Manifest, row: int) -> str:

@@ -42,10 +42,10 @@ class DataSource:
         return PurePosixPath(self.member).name
 
 
-def read_source(model_folder: Path) -> DataSource:
-    """The data source of a model's recipe."""
-    recipe = tomllib.loads((model_folder / "recipe.toml").read_text())
-    return DataSource(**recipe["data"])
+def read_source(model_folder: Path) -> DataSource | None:
+    """The data source of a model's recipe; None where its data is made when it is needed."""
+    data = tomllib.loads((model_folder / "recipe.toml").read_text())["data"]
+    return None if "generator" in data else DataSource(**data)
 
 
 def verified(source: DataSource, folder: Path) -> Path:
@@ -129,7 +129,11 @@ def main(arguments: list[str]) -> int:
         print("usage: python3 -m retraining.reference_data <model folder> <target folder>", file=sys.stderr)  # noqa: T201 - a command's answer
         return 2
     try:
-        path = fetch(read_source(Path(arguments[0])), Path(arguments[1]))
+        source, folder = read_source(Path(arguments[0])), Path(arguments[1])
+        if source is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            return 0
+        path = fetch(source, folder)
     except (ReferenceDataError, OSError) as error:
         print(f"reference data: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1

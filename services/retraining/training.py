@@ -10,9 +10,9 @@ import numpy as np
 from lifecycle.manifest import ParityRow
 from lightgbm.callback import CallbackEnv
 
-from retraining.dataset import Dataset, DatasetError, Floats
+from retraining.dataset import Dataset, DatasetError
 from retraining.progress import OnRound
-from retraining.quality import measure
+from retraining.quality import NDCG_AT, Floats, Objective, lists, measure
 from retraining.recipe import Recipe
 from retraining.settings import DeviceType
 
@@ -24,6 +24,13 @@ _DEVICE_PARAMETERS: Final[dict[DeviceType, dict[str, bool | int | float | str]]]
     "gpu": {"device_type": "gpu", "gpu_use_dp": True},
     "cuda": {"device_type": "cuda"},
 }
+_LIGHTGBM: Final[dict[Objective, str]] = {"binary": "binary", "regression": "regression", "ranking": "lambdarank"}
+_TUNED_BY: Final[dict[Objective, dict[str, str | list[int]]]] = {
+    "binary": {"metric": "binary_logloss"},
+    "regression": {"metric": "l2"},
+    "ranking": {"metric": "ndcg", "eval_at": [NDCG_AT]},
+}
+"""What tells that another round gains nothing."""
 _NUM_THREADS: Final = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 
@@ -80,7 +87,7 @@ def train_on(
     """
     matrix = masked(older, recipe)
     parameters = recipe.parameters | {
-        "objective": "binary",
+        "objective": _LIGHTGBM[recipe.objective],
         "seed": recipe.seed,
         "deterministic": True,
         "force_row_wise": True,
@@ -98,7 +105,7 @@ def train_on(
         parameters=parameters | {"rounds": rounds, "masked_fraction": recipe.masked_fraction},
         train=older,
         holdout=newest,
-        metrics=measure(newest.labels, predict(shipped, newest.matrix)),
+        metrics=measure(recipe.objective, newest.labels, predict(shipped, newest.matrix), newest.groups),
         parity=_parity(shipped, newest),
     )
 
@@ -132,7 +139,7 @@ class _Boosting:
         older = self._part(slice(0, cut))
         stopping = lgb.early_stopping(recipe.patience_rounds or 0, verbose=False)
         searched = lgb.train(
-            self._parameters | {"metric": "binary_logloss"},
+            self._parameters | _TUNED_BY[recipe.objective],
             older,
             num_boost_round=recipe.rounds,
             valid_sets=[self._part(slice(cut, None), reference=older)],
@@ -141,11 +148,12 @@ class _Boosting:
         return max(1, searched.best_iteration)
 
     def _part(self, rows: slice, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        schema = self._rows.schema
+        schema, groups = self._rows.schema, self._rows.groups
         return lgb.Dataset(
             self._matrix[rows],
             label=self._rows.labels[rows],
             reference=reference,
+            group=None if groups is None else [part.stop - part.start for part in lists(groups[rows])],
             feature_name=list(schema.names),
             categorical_feature=list(schema.categorical_indices),
             params=self._parameters,
@@ -161,11 +169,11 @@ def split(dataset: Dataset, holdout_fraction: float) -> tuple[Dataset, Dataset]:
     Raises:
         DatasetError: one of the parts lacks a class.
     """
-    cut = len(dataset) - round(len(dataset) * holdout_fraction)
+    cut = dataset.list_start(len(dataset) - round(len(dataset) * holdout_fraction))
     parts = dataset.slice(0, cut), dataset.slice(cut, len(dataset))
     for name, part in zip(("training", "holdout"), parts, strict=True):
-        if np.unique(part.labels).size < 2:  # noqa: PLR2004 - binary
-            message = f"the {name} part has {len(part)} rows and not both classes: give more rows"
+        if not part.tells_apart:
+            message = f"the {name} part has {len(part)} rows whose labels do not differ: give more rows"
             raise DatasetError(message)
     return parts
 
@@ -188,7 +196,7 @@ def masked(dataset: Dataset, recipe: Recipe) -> Floats:
 
 
 def predict(booster: lgb.Booster, matrix: Floats) -> Floats:
-    """The probabilities of class 1, on one thread."""
+    """The outputs: of a binary model the probabilities of class 1. On one thread."""
     return np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
 
 

@@ -4,14 +4,17 @@ What is the same in every answer of a model is written once, at load; a row cost
 say what comes out, and the tests hold the two together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from lifecycle.manifest import Manifest
 
-from scoring.wire import Contribution, encode_json
+from scoring.wire import Contribution, Unusual, encode_json
+
+Flags = Mapping[int, Sequence[Unusual]]
+"""Rows, by their place, that have something unusual."""
 
 
 class AnswerWriter:
@@ -24,22 +27,44 @@ class AnswerWriter:
         self._names: Final = manifest.feature_schema.names
         reference = encode_json({"name": manifest.model, "version": manifest.version}).decode()
         self._head: Final = f'{{"model":{reference},"predictions":['
+        self._ranking_head: Final = f'{{"model":{reference},"ranking":['
         self._write: Final = _WRITERS[manifest.objective](manifest)
 
-    def write(self, ids: Sequence[str], outputs: list[float], contributions: npt.NDArray[np.float64] | None) -> bytes:
+    def write(
+        self,
+        ids: Sequence[str],
+        outputs: list[float],
+        contributions: npt.NDArray[np.float64] | None,
+        unusual: Flags,
+    ) -> bytes:
         """The body of an answer.
 
         Args:
             ids: one for each row.
             outputs: as many for each row as the model has.
             contributions: rows x outputs x (features + 1), where the client wants them.
+            unusual: what is unusual about which rows.
         """
-        # msgspec writes a float in a fifth of the time of repr(), and null for what JSON may not have.
-        texts = encode_json(outputs)[1:-1].decode().split(",")
-        predictions = self._write(ids, outputs, texts)
+        predictions = self._predictions(ids, outputs)
         if contributions is not None:
             predictions = list(map(self._with_contributions, predictions, contributions))
+        for row, flags in unusual.items():
+            predictions[row] = _with_flags(predictions[row], flags)
         return (self._head + ",".join(predictions) + "]}").encode()
+
+    def write_ranking(self, ids: Sequence[str], outputs: list[float], places: Sequence[int], unusual: Flags) -> bytes:
+        """The body of an answer that gives the candidates at these places alone, in this order."""
+        predictions = self._predictions([ids[place] for place in places], [outputs[place] for place in places])
+        ranked = []
+        for place, prediction in zip(places, predictions, strict=True):
+            whole = _with_flags(prediction, unusual[place]) if place in unusual else prediction
+            ranked.append(f'{{"index":{place},{whole[1:]}')
+        return (self._ranking_head + ",".join(ranked) + "]}").encode()
+
+    def _predictions(self, ids: Sequence[str], outputs: list[float]) -> list[str]:
+        # msgspec writes a float in a fifth of the time of repr(), and null for what JSON may not have.
+        texts = encode_json(outputs)[1:-1].decode().split(",")
+        return self._write(ids, outputs, texts)
 
     def _with_contributions(self, prediction: str, added: npt.NDArray[np.float64]) -> str:
         classes = self._classes if self._outputs > 1 else (None,)
@@ -48,6 +73,10 @@ class AnswerWriter:
             for class_, values in zip(classes, added.tolist(), strict=True)
         ]
         return f'{prediction[:-1]},"contributions":{encode_json(wire).decode()}}}'
+
+
+def _with_flags(prediction: str, flags: Sequence[Unusual]) -> str:
+    return f'{prediction[:-1]},"unusual":{encode_json(flags).decode()}}}'
 
 
 def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:

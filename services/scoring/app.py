@@ -17,7 +17,7 @@ from scoring.admission import Admission
 from scoring.body import read_body, refuse_unless_json
 from scoring.champion import ChampionHolder, ServedModel
 from scoring.errors import ErrorCode, RequestError
-from scoring.hot import INFER, INFER_VERSION, PREDICT, HotRoutes, Target, serving
+from scoring.hot import INFER, INFER_VERSION, PREDICT, RANK, HotRoutes, Target, serving
 from scoring.labels import read_labels
 from scoring.metrics import Metrics
 from scoring.observation import OPEN_PATHS, Observation, is_open_inference
@@ -95,6 +95,24 @@ def _add_hot_routes(app: FastAPI) -> None:
     )
     async def predict_rows() -> Response:
         """Scores one row or many. The order of features does not matter; a missing value is null where allowed."""
+        raise NotImplementedError
+
+    @app.post(
+        RANK,
+        summary="Rank candidates",
+        responses=answers(
+            "RankResponse",
+            *(400, 401, 408, 413, 415, 422, 429, 500, 503),
+            description="The best candidates, the best first.",
+        ),
+        openapi_extra=request_body("RankRequest"),
+    )
+    async def rank_candidates() -> Response:
+        """Scores all candidates in one call and answers the best k, equal ones in the order of the request.
+
+        All of them are kept in the prediction log as one request; feedback goes to /v1/labels by id. For a model with
+        one output: a ranking's score, a regression's value, the probability of the second of two classes.
+        """
         raise NotImplementedError
 
     infer_answers = protocol_answers(

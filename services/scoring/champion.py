@@ -29,7 +29,7 @@ class ServedModel:
 
     def __post_init__(self) -> None:
         """Prepares both ways, so that a model that is served costs its first request nothing."""
-        object.__setattr__(self, "reader", RowReader(self.manifest.feature_schema))
+        object.__setattr__(self, "reader", RowReader(self.manifest.feature_schema, self.manifest.guard))
         object.__setattr__(self, "writer", AnswerWriter(self.manifest))
 
     @property

@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 import httpx
 import msgspec
 
-from scoring.wire import LabelAnswer, LabelsResponse, PredictResponse, encode_json
+from scoring.wire import LabelAnswer, LabelsResponse, PredictResponse, RankResponse, encode_json
 
 _RETRIED: Final = frozenset({429, 503})
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -69,6 +69,16 @@ class ScoringClient:
         """
         body: dict[str, object] = {"rows": rows} | ({"contributions": True} if contributions else {})
         return self._post("/v1/predict", body, PredictResponse)
+
+    def rank(self, candidates: Sequence[Mapping[str, object]], k: int | None = None) -> RankResponse:
+        """The best k of candidates, the best first; as many as the service says where k is not given.
+
+        Raises:
+            RefusedError: a candidate is wrong, or the service stays busy or not ready.
+            httpx.TransportError: the service cannot be reached.
+        """
+        body: dict[str, object] = {"candidates": candidates} | ({} if k is None else {"k": k})
+        return self._post("/v1/rank", body, RankResponse)
 
     def label(self, truth: Mapping[str, str | float]) -> list[LabelAnswer]:
         """Tells the truth of predictions by id: the name of a class, or a number. Once or again, it is the same.

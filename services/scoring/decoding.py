@@ -4,13 +4,20 @@ The slow way: `scoring.rows` reads what is right, and comes here to hear what is
 """
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from lifecycle.features import FeatureError, FeatureSchema, json_type
+from lifecycle.features import CategoricalFeature, FeatureError, FeatureSchema, json_type
 
 from scoring.errors import RequestError
+
+DEFAULT_K: Final = 10
+"""How many of the best candidates are answered where the request does not say."""
+
+Unseen: TypeAlias = Sequence[tuple[int, str]]
+"""Rows, by their place, and features of theirs that had a category which training had not, and were read as missing."""
 
 _SHOWN_CHARACTERS: Final = 64
 
@@ -28,8 +35,8 @@ class _NotANumber:
 _NOT_A_NUMBER: Final = _NotANumber()
 
 
-def decode_request(body: bytes, schema: FeatureSchema, max_rows: int) -> tuple[npt.NDArray[np.float64], bool]:
-    """The rows of {"rows": [{feature: value, ...}, ...]} as a matrix, and whether contributions are wanted.
+def decode_request(body: bytes, schema: FeatureSchema, max_rows: int) -> tuple[npt.NDArray[np.float64], Unseen, bool]:
+    """The rows of {"rows": [{feature: value, ...}, ...]} as a matrix, what was unseen, and if contributions are wanted.
 
     Raises:
         RequestError: the body is not JSON (400), or not rows of this schema (422).
@@ -39,10 +46,22 @@ def decode_request(body: bytes, schema: FeatureSchema, max_rows: int) -> tuple[n
     if not isinstance(contributions, bool):
         raise wrong_shape("contributions", "true or false", contributions)
     rows = list_of(document, "rows", "an array of objects", max_rows)
-    matrix = np.empty((len(rows), len(schema.features)))
-    for index, row in enumerate(rows):
-        matrix[index] = _encode(row, schema, f"rows[{index}]")
-    return matrix, contributions
+    return *_encoded(rows, schema, "rows"), contributions
+
+
+def decode_candidates(body: bytes, schema: FeatureSchema, max_rows: int) -> tuple[npt.NDArray[np.float64], Unseen, int]:
+    """The rows of {"candidates": [{feature: value, ...}, ...], "k": 10}, what was unseen, and how many are wanted.
+
+    Raises:
+        RequestError: the body is not JSON (400), or not candidates of this schema (422).
+    """
+    document = object_of(decode_json(body), "body", "an object with the field candidates", ("candidates", "k"))
+    wanted = document.get("k", float(min(DEFAULT_K, max_rows)))
+    if not isinstance(wanted, float) or not wanted.is_integer() or not 1 <= wanted <= max_rows:
+        message = f"Expected a whole number from 1 to {max_rows}."
+        raise RequestError(422, "wrong_type", message, "k")
+    rows = list_of(document, "candidates", "an array of objects", max_rows)
+    return *_encoded(rows, schema, "candidates"), int(wanted)
 
 
 def shown(text: str) -> str:
@@ -110,6 +129,17 @@ def list_of(document: dict[str, object], field: str, wanted: str, most: int) -> 
     if len(found) > most:
         raise RequestError(422, "too_many_rows", f"{len(found)} {field}; at most {most} are answered at once.", field)
     return found
+
+
+def _encoded(rows: list[object], schema: FeatureSchema, field: str) -> tuple[npt.NDArray[np.float64], Unseen]:
+    matrix = np.empty((len(rows), len(schema.features)))
+    forgiving = [f for f in schema.features if isinstance(f, CategoricalFeature) and f.unseen == "missing"]
+    unseen: list[tuple[int, str]] = []
+    for index, row in enumerate(rows):
+        matrix[index] = _encode(row, schema, f"{field}[{index}]")
+        if isinstance(row, dict):
+            unseen += [(index, f.name) for f in forgiving if row[f.name] is not None and row[f.name] not in f.codes]
+    return matrix, unseen
 
 
 def _encode(row: object, schema: FeatureSchema, place: str) -> list[float]:

@@ -17,6 +17,7 @@ ErrorCode: TypeAlias = (
         "doubled_key",
         "no_rows",
         "too_many_rows",
+        "no_score",
         "body_too_large",
         "body_too_slow",
         "body_incomplete",

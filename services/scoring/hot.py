@@ -24,16 +24,17 @@ from scoring.errors import RequestError
 from scoring.identifiers import new_id
 from scoring.metrics import Metrics
 from scoring.open_inference import infer
-from scoring.prediction import Scored, predict
+from scoring.prediction import Scored, predict, rank
 from scoring.recording import LogUnavailableError, PredictionLog, ScoredRows
 from scoring.refusals import INTERNAL, refusal
 from scoring.settings import ScoringSettings
 from scoring.shadow import Shadow
 from scoring.trial import Trial
 
-PATHS: Final = (b"/v1/predict", b"/v2/models/")
+PATHS: Final = (b"/v1/predict", b"/v1/rank", b"/v2/models/")
 """What the paths of these routes begin with."""
 PREDICT: Final = "/v1/predict"
+RANK: Final = "/v1/rank"
 INFER: Final = "/v2/models/{model}/infer"
 INFER_VERSION: Final = "/v2/models/{model}/versions/{version}/infer"
 
@@ -102,7 +103,7 @@ class HotRoutes:
         if scope["type"] == "http" and scope["method"] == "POST":
             asked = _asked(scope["path"])
             if asked is not None:
-                return await self._answer(scope, receive, send, *asked)
+                return await self._answer(scope, receive, send, asked)
         return await self._app(scope, receive, send)
 
     def at_once(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[bytes, bytes] | None:
@@ -123,8 +124,8 @@ class HotRoutes:
         admission.in_flight += 1
         try:
             admission.check(fields)
-            work, champion = _work(fields, target), serving(self._champion, target)
-            if self._champion.challenger is None or (trial := self._trial(fields, target, body, own_name)) is None:
+            work, champion = _work(fields, route, target), serving(self._champion, target)
+            if self._champion.challenger is None or (trial := self._trial(fields, asked, body, own_name)) is None:
                 scored = work(champion, body, self._max_rows, own_name)
             else:
                 scored = trial.answer(champion)
@@ -138,8 +139,9 @@ class HotRoutes:
         self._metrics.request(route, 200, time.perf_counter() - started)
         return request_name(fields, own_name), scored.body
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str, target: Target | None) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, asked: tuple[str, Target | None]) -> None:
         started = time.perf_counter()
+        route, target = asked
         headers = dict(scope["headers"])
         own_name = new_id()
         name = request_name(headers, own_name)
@@ -148,7 +150,7 @@ class HotRoutes:
         status = 200
         try:
             admission.check(headers)
-            scored = await self._scored(headers, receive, target, own_name)
+            scored = await self._scored(headers, receive, asked, own_name)
             if self._predictions is not None:
                 await _kept(self._predictions, scored)
             self._count(scored)
@@ -172,12 +174,12 @@ class HotRoutes:
         await send({"type": "http.response.body", "body": body})
 
     async def _scored(
-        self, headers: dict[bytes, bytes], receive: Receive, target: Target | None, request_id: str
+        self, headers: dict[bytes, bytes], receive: Receive, asked: tuple[str, Target | None], request_id: str
     ) -> Scored:
-        settings = self._settings
-        work = _work(headers, target)
+        settings, (route, target) = self._settings, asked
+        work = _work(headers, route, target)
         body = await read_body(headers, receive, settings.max_body_bytes, settings.body_timeout_seconds)
-        champion, trial = serving(self._champion, target), self._trial(headers, target, body, request_id)
+        champion, trial = serving(self._champion, target), self._trial(headers, asked, body, request_id)
         answer = functools.partial(work, champion, body, self._max_rows, request_id)
         if trial is not None:
             answer = functools.partial(trial.answer, champion)
@@ -191,12 +193,14 @@ class HotRoutes:
             message = f"No answer within {settings.batch_timeout_seconds:g} s; send fewer rows at once."
             raise RequestError(503, "too_slow", message) from None
 
-    def _trial(self, headers: dict[bytes, bytes], target: Target | None, body: bytes, request_id: str) -> Trial | None:
+    def _trial(
+        self, headers: dict[bytes, bytes], asked: tuple[str, Target | None], body: bytes, request_id: str
+    ) -> Trial | None:
         """What a challenger has to do with a request; None where there is none, or the request names its version."""
-        challenger = self._champion.challenger
+        challenger, (route, target) = self._champion.challenger, asked
         if challenger is None or (target is not None and target.version is not None):
             return None
-        work, most = _work(headers, target), self._max_rows
+        work, most = _work(headers, route, target), self._max_rows
 
         def score(model: ServedModel, *, on_loop: bool) -> Scored:
             return work(model, body, most, request_id, on_loop=on_loop)
@@ -209,7 +213,8 @@ class HotRoutes:
         # The model's contributions take a hundred times its prediction: off the loop, whatever the size. They are asked
         # for before or after the rows; looking at both ends first saves the search of nearly every body.
         # A name with a letter written as an escape may be that one.
-        if body.startswith(b'{"rows"') and body.endswith(b"}]}"):
+        # Of candidates there are none.
+        if (body.startswith(b'{"rows"') and body.endswith(b"}]}")) or body.startswith(b'{"candidates"'):
             return True
         return b'"contributions"' not in body and b"\\u00" not in body
 
@@ -223,6 +228,8 @@ class HotRoutes:
         self._metrics.predicted(manifest, scored.outputs, scored.predictor_seconds)
         for hits in scored.rows.guards:
             self._metrics.guard_hits.labels(manifest.model, hits.feature, hits.kind).inc(hits.count)
+        if scored.rows.unusual:
+            self._metrics.unusual(manifest, scored.rows.unusual.values())
         if scored.trial is not None:
             self._count_trial(scored, scored.trial)
 
@@ -246,6 +253,8 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     """The route of a path, and the model that it names; None where it is not one of these."""
     if path == PREDICT:
         return PREDICT, None
+    if path == RANK:
+        return RANK, None
     if path.startswith("/v2/models/") and path.endswith("/infer"):
         match path.split("/"):
             case [_, _, _, model, _]:
@@ -255,10 +264,10 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     return None
 
 
-def _work(headers: dict[bytes, bytes], target: Target | None) -> Work:
+def _work(headers: dict[bytes, bytes], route: str, target: Target | None) -> Work:
     if target is None:
         refuse_unless_json(headers)
-        return predict
+        return rank if route == RANK else predict
     return functools.partial(infer, json_bytes=_json_bytes(headers))
 
 

@@ -1,9 +1,9 @@
 """What the service tells Prometheus."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, get_args
 
 from lifecycle.manifest import Manifest
 from prometheus_client import CollectorRegistry, Counter, Gauge, PlatformCollector, ProcessCollector
@@ -11,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+
+from scoring.wire import Unusual, UnusualKind
 
 # From a tenth of a millisecond, which one row takes, to the seconds of a full batch on a busy node.
 _DURATION_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -220,6 +222,12 @@ class Metrics:
             ("model", "feature", "kind"),
             registry=self.registry,
         )
+        self.unusual_rows = Counter(
+            "scoring_unusual_rows_total",
+            "Rows that were answered with a flag, by its kind; of models whose recipe has an input guard.",
+            ("model", "kind"),
+            registry=self.registry,
+        )
         self.labels = Counter(
             "scoring_labels_total", "Labels received, by outcome.", ("model", "outcome"), registry=self.registry
         )
@@ -259,6 +267,14 @@ class Metrics:
         self._output_series.observe_all(outputs)
         self._rows.counts[self._rows_key] += len(outputs)
 
+    def unusual(self, manifest: Manifest, rows: Iterable[Sequence[Unusual]]) -> None:
+        """Counts the flags of rows that have some, where the model is guarded."""
+        if manifest.guard is None:
+            return
+        for flags in rows:
+            for kind in {flag.kind for flag in flags}:
+                self.unusual_rows.labels(manifest.model, kind).inc()
+
     def _bind(self, manifest: Manifest) -> None:
         """Looks the series of a model up, which would take longer than to count."""
         model = manifest.model
@@ -274,3 +290,6 @@ class Metrics:
         self.model_info.labels(manifest.model, str(manifest.version), manifest.file.sha256).set(1)
         self.model_loaded_timestamp_seconds.labels(manifest.model).set_to_current_time()
         self._rows.counts.setdefault((manifest.model, str(manifest.version)), 0)  # there from the start
+        if manifest.guard is not None:
+            for kind in get_args(UnusualKind):
+                self.unusual_rows.labels(manifest.model, kind)  # likewise: the first one has to be seen as an increase

@@ -193,7 +193,8 @@ def infer(
     wanted = _wanted(request, model.manifest)
     matrix = _matrix(request.inputs, binary, model.manifest.feature_schema, max_rows)
     vectors = matrix.tobytes()
-    rows = Rows(vectors, len(matrix), model.reader.guards(vectors))
+    hits, unusual = model.reader.examine(vectors)
+    rows = Rows(vectors, len(matrix), hits, unusual=unusual)
     outputs, seconds = score(model, rows, on_loop=on_loop)
     ids = prediction_ids(request_id or new_id(), rows.count)
     response = InferResponse(

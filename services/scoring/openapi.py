@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 from lifecycle.manifest import Manifest
 
+from scoring.decoding import DEFAULT_K
 from scoring.errors import ErrorResponse
 from scoring.open_inference import (
     InferError,
@@ -17,11 +18,12 @@ from scoring.open_inference import (
     ServerReady,
 )
 from scoring.settings import ScoringSettings
-from scoring.wire import LabelsResponse, Live, PredictResponse, Ready
+from scoring.wire import LabelsResponse, Live, PredictResponse, RankResponse, Ready
 
 _TYPES: Final = (
     ErrorResponse,
     PredictResponse,
+    RankResponse,
     LabelsResponse,
     Ready,
     Live,
@@ -98,6 +100,19 @@ def components(manifest: Manifest | None, settings: ScoringSettings) -> dict[str
                     },
                 },
                 optional={"contributions"},
+            ),
+            "RankRequest": _object(
+                {
+                    "candidates": _array({"$ref": "#/components/schemas/Row"}, settings.max_rows),
+                    "k": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": settings.max_rows,
+                        "default": min(DEFAULT_K, settings.max_rows),
+                        "description": "How many of the best to answer; all of them where there are fewer.",
+                    },
+                },
+                optional={"k"},
             ),
             "LabelsRequest": _object({"labels": _array(entry, settings.max_labels)}),
         },

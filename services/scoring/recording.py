@@ -40,7 +40,7 @@ class LabelRecord:
     prediction_id: str
     time_us: int
     label: float
-    """The class's index, or the value of a regression."""
+    """The class's index, the value of a regression, or how relevant a ranked candidate was."""
 
 
 class PredictionLog(Protocol):

@@ -7,7 +7,8 @@ to `scoring.decoding`, which is slower and knows how to say what is wrong.
 
 import math
 import struct
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -15,8 +16,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 import numpy as np
 from lifecycle.features import CategoricalFeature, Feature, FeatureSchema, NumericFeature
+from lifecycle.guard import InputGuard
 
-from scoring.decoding import decode_request
+from scoring.decoding import DEFAULT_K, Unseen, decode_candidates, decode_request
+from scoring.wire import Unusual
 
 GuardKind: TypeAlias = Literal["missing", "unseen", "out_of_range"]
 
@@ -44,12 +47,16 @@ class Rows:
         count: how many rows.
         guards: what was odd about them.
         contributions: whether the client wants to know what each feature added.
+        unusual: what the answer tells of a row, by its place.
+        best: how many of the best are wanted; 0 for all of them, in the order of the request.
     """
 
     vectors: bytes
     count: int
     guards: list[GuardHits]
     contributions: bool = False
+    unusual: dict[int, list[Unusual]] = field(default_factory=dict)
+    best: int = 0
 
 
 def colons(body: bytes) -> int:
@@ -62,15 +69,19 @@ def colons(body: bytes) -> int:
 class RowReader:
     """Reads the rows of one feature schema."""
 
-    def __init__(self, schema: FeatureSchema) -> None:
-        """Args: the schema of the model."""
+    def __init__(self, schema: FeatureSchema, guard: InputGuard | None = None) -> None:
+        """Args: the schema of the model, and what tells unusual rows."""
         self._schema: Final = schema
+        self._guard: Final = guard
         self._columns: Final = len(schema.features)
         self._pack: Final = struct.Struct(f"{self._columns}d").pack
         # Two decoders: that the first one takes a body proves that every number is in the range seen in training, at no
         # cost; the second one is asked about the others. Of many rows one value is often out of it, and to decode 64 of
         # them anew takes 60 us, where NumPy looks at all in 4.
         self._decoders: Final = ((_decoder(schema, bounded=True), True), (_decoder(schema, bounded=False), False))
+        self._decode_candidates: Final = _candidates_decoder(schema)
+        # Made once: of a batch whose unit is another one, every row has the same to tell.
+        self._out_of_range: Final = [Unusual("out_of_range", name) for name in schema.names]
         numeric = [feature if isinstance(feature, NumericFeature) else None for feature in schema.features]
         self._minimum: Final = np.array([-math.inf if feature is None else feature.minimum for feature in numeric])
         self._maximum: Final = np.array([math.inf if feature is None else feature.maximum for feature in numeric])
@@ -99,26 +110,64 @@ class RowReader:
         try:
             packed = [self._pack(*_astuple(row)) for row in rows]
         except struct.error:  # a null
-            return self._examined(self._pack_with_nulls(rows), count, request.contributions is True)
+            return self._examined(self._pack_with_nulls(rows), count, contributions=request.contributions is True)
         vectors = packed[0] if count == 1 else b"".join(packed)
-        if not in_range:
-            return self._examined(vectors, count, request.contributions is True)
+        if not in_range or self._guard is not None:
+            return self._examined(vectors, count, contributions=request.contributions is True)
         return Rows(vectors, count, [], request.contributions is True)
 
-    def guards(self, vectors: bytes) -> list[GuardHits]:
-        """How many values of each feature are missing or out of the range seen in training."""
+    def read_candidates(self, body: bytes, max_rows: int) -> Rows:
+        """The rows of {"candidates": [{feature: value, ...}, ...], "k": 10}.
+
+        Raises:
+            RequestError: the body is not JSON (400), or not candidates of this schema (422).
+        """
+        try:
+            request = self._decode_candidates(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._explained_candidates(body, max_rows)
+        rows, given = request.candidates, request.k is not msgspec.UNSET
+        wanted = request.k if given else min(DEFAULT_K, max_rows)
+        keys = 1 + len(rows) * self._columns + given  # as in `read`
+        if not 1 <= len(rows) <= max_rows or not 1 <= wanted <= max_rows or colons(body) != keys:
+            return self._explained_candidates(body, max_rows)
+        return self._examined(self._pack_with_nulls(rows), len(rows), best=wanted)
+
+    def examine(self, vectors: bytes, unseen: Unseen = ()) -> tuple[list[GuardHits], dict[int, list[Unusual]]]:
+        """What is odd about rows: counted by feature, and told by row.
+
+        Args:
+            vectors: the rows.
+            unseen: values that are missing in the vectors, because training had no such category.
+        """
         matrix = np.frombuffer(vectors).reshape(-1, self._columns)
+        unusual: dict[int, list[Unusual]] = {}
+        hits = self._odd_values(matrix, unseen, unusual)
+        if self._guard is not None:
+            scores = self._guard.scores(matrix)
+            for row in np.flatnonzero(scores > 1).tolist():
+                unusual.setdefault(row, []).append(Unusual("anomaly", score=float(scores[row])))
+        return hits, unusual
+
+    def _odd_values(self, matrix: Any, unseen: Unseen, unusual: dict[int, list[Unusual]]) -> list[GuardHits]:  # noqa: ANN401 - an array
         inside = (matrix >= self._minimum) & (matrix <= self._maximum)
         if inside.all():
             return []
         missing = np.isnan(matrix)
-        hits = []
-        counts: tuple[tuple[GuardKind, Any], ...] = (("missing", missing), ("out_of_range", ~(inside | missing)))
-        for kind, found in counts:
-            if found.any():
-                per_feature = found.sum(axis=0).tolist()
-                named = zip(self._schema.names, per_feature, strict=True)
-                hits += [GuardHits(name, kind, count) for name, count in named if count]
+        names, new = self._schema.names, Counter(name for _, name in unseen)
+        hits: list[GuardHits] = []
+        if missing.any():
+            counts = zip(names, missing.sum(axis=0).tolist(), strict=True)
+            hits += [GuardHits(name, "missing", count - new[name]) for name, count in counts if count > new[name]]
+        hits += [GuardHits(name, "unseen", count) for name, count in new.items()]
+        for row, name in unseen:
+            unusual.setdefault(row, []).append(Unusual("unseen", name))
+        outside = ~(inside | missing)
+        if outside.any():
+            counts = zip(names, outside.sum(axis=0).tolist(), strict=True)
+            hits += [GuardHits(name, "out_of_range", count) for name, count in counts if count]
+            for row, column in np.argwhere(outside).tolist():
+                unusual.setdefault(row, []).append(self._out_of_range[column])
         return hits
 
     def _pack_with_nulls(self, rows: list[Any]) -> bytes:
@@ -126,18 +175,45 @@ class RowReader:
         return struct.pack(f"{len(values)}d", *values)
 
     def _explained(self, body: bytes, max_rows: int) -> Rows:
-        matrix, contributions = decode_request(body, self._schema, max_rows)
-        return self._examined(matrix.tobytes(), len(matrix), contributions)
+        matrix, unseen, contributions = decode_request(body, self._schema, max_rows)
+        return self._examined(matrix.tobytes(), len(matrix), unseen, contributions=contributions)
 
-    def _examined(self, vectors: bytes, count: int, contributions: bool) -> Rows:  # noqa: FBT001 - a field of Rows
-        return Rows(vectors, count, self.guards(vectors), contributions)
+    def _explained_candidates(self, body: bytes, max_rows: int) -> Rows:
+        matrix, unseen, wanted = decode_candidates(body, self._schema, max_rows)
+        return self._examined(matrix.tobytes(), len(matrix), unseen, best=wanted)
+
+    def _examined(
+        self,
+        vectors: bytes,
+        count: int,
+        unseen: Unseen = (),
+        *,
+        contributions: bool = False,
+        best: int = 0,
+    ) -> Rows:
+        hits, unusual = self.examine(vectors, unseen)
+        return Rows(vectors, count, hits, contributions, unusual, best)
 
 
-def _decoder(schema: FeatureSchema, *, bounded: bool) -> Any:  # noqa: ANN401 - a struct made here has no type
+def _row(schema: FeatureSchema, *, bounded: bool) -> Any:  # noqa: ANN401 - a struct made here has no type
     # Positions for attributes: a feature's name may hold dots and dashes.
     names = {f"f{index}": feature.name for index, feature in enumerate(schema.features)}
     fields = [(f"f{index}", _type(feature, bounded=bounded)) for index, feature in enumerate(schema.features)]
-    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+def _candidates_decoder(schema: FeatureSchema) -> Any:  # noqa: ANN401 - a struct made here has no type
+    row = _row(schema, bounded=False)
+    request = msgspec.defstruct(
+        "Candidates",
+        [("candidates", list[row]), ("k", int | msgspec.UnsetType, msgspec.UNSET)],  # type: ignore[valid-type] # made above
+        forbid_unknown_fields=True,
+    )
+    return msgspec.json.Decoder(request).decode
+
+
+def _decoder(schema: FeatureSchema, *, bounded: bool) -> Any:  # noqa: ANN401 - a struct made here has no type
+    row = _row(schema, bounded=bounded)
     request = msgspec.defstruct(
         "Request",
         [("rows", list[row]), ("contributions", bool | msgspec.UnsetType, msgspec.UNSET)],  # type: ignore[valid-type] # made above

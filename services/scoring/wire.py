@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 LabelOutcome: TypeAlias = Literal["accepted", "duplicate", "conflict"]
+UnusualKind: TypeAlias = Literal["out_of_range", "unseen", "anomaly"]
 
 
 class ModelReference(msgspec.Struct, frozen=True):
@@ -25,6 +26,17 @@ class Contribution(msgspec.Struct, frozen=True):
     """What each feature added; SHAP values."""
 
 
+class Unusual(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something about a row that no row of training had. It was scored all the same."""
+
+    kind: UnusualKind
+    """A number out of the range seen in training, a category that was not in it, or all numbers taken together."""
+    feature: str | msgspec.UnsetType = msgspec.UNSET
+    """Which one; not of an anomaly."""
+    score: float | msgspec.UnsetType = msgspec.UNSET
+    """Of an anomaly: how far the row lies from those of training, in the distance up to which a row is usual."""
+
+
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one row: for two classes a probability, for more probabilities, else a value or a score."""
 
@@ -42,6 +54,15 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of two, the second from the model's threshold on, else the first; of more, the most probable."""
     contributions: list[Contribution] | msgspec.UnsetType = msgspec.UNSET
     """One for each output, where the request asks for them."""
+    unusual: list[Unusual] | msgspec.UnsetType = msgspec.UNSET
+    """Where there is something unusual about the row."""
+
+
+class Ranked(Prediction, frozen=True, kw_only=True):
+    """One of the best candidates."""
+
+    index: int
+    """Its place among the candidates of the request, from 0."""
 
 
 class PredictResponse(msgspec.Struct, frozen=True):
@@ -49,6 +70,13 @@ class PredictResponse(msgspec.Struct, frozen=True):
 
     model: ModelReference
     predictions: list[Prediction]
+
+
+class RankResponse(msgspec.Struct, frozen=True):
+    """The best candidates of a request, the best first."""
+
+    model: ModelReference
+    ranking: list[Ranked]
 
 
 class LabelAnswer(msgspec.Struct, frozen=True):

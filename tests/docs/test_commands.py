@@ -37,6 +37,7 @@ class Elsewhere:
 HERE = (
     "make init-fork NAME=pricing ORG=acme DRY_RUN=1",
     "make init-fork NAME=pricing ORG=acme",
+    "make new-model NAME=my-model",
     "make snapshots",
     "make bootstrap-state ENV=dev DRY_RUN=1",
     ".venv/bin/python -m toolchain ci preview --env dev --folder build/previews",
@@ -55,6 +56,7 @@ ELSEWHERE = (
     Elsewhere(r"make up ENV=qa CONFIRM=qa", "tests/engine/test_ci.py", 'environments.up("dev")'),
     Elsewhere(r"make up KUBE_CONTEXT=kind-dev", "tests/e2e/test_local_stack.py", "KUBE_CONTEXT"),
     Elsewhere(r"curl .*/v1/predict .*", "tests/e2e/test_local_stack.py", "/v1/predict"),
+    Elsewhere(r"curl .*/v1/rank .*", "tests/services/scoring/test_rank.py", "/v1/rank"),
     Elsewhere(r"curl .*/v1/labels .*", "tests/services/scoring/test_hot.py", "/v1/labels"),
     Elsewhere(r"curl .*/api/v1/query\?query=.*", "tests/e2e/test_local_stack.py", "/api/v1/query"),
     Elsewhere(r"make stack ENV=dev", "tests/engine/test_ci.py", 'make_stack("qa")'),

@@ -52,6 +52,15 @@ def test_retraining_hears_of_its_triggers_without_any_configuration() -> None:
     assert set(RETRAINING_TRIGGERS) <= known
 
 
+def test_an_unusual_row_is_told_at_once() -> None:
+    """To the webhook too, whose program may act: without waiting for others of its kind."""
+    routes = receivers(EVERY, URL, RETRAINING_TRIGGERS).config["route"]["routes"]
+    (route,) = [one for one in routes if one["matchers"] == ['alertname="ScoringRowsUnusual"']]
+    assert (route["receiver"], route["group_wait"]) == ("people", "0s")
+    people = next(one for one in receivers(EVERY, URL, ()).config["receivers"] if one["name"] == "people")
+    assert people["webhook_configs"] == [{"url_file": f"{SECRETS}/webhook", "send_resolved": True}]
+
+
 @pytest.mark.parametrize(
     ("given", "path"),
     [

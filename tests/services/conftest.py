@@ -28,6 +28,7 @@ SMALL_ROUNDS = 8
 def reference_csv() -> Path:
     """The whole reference data of the car-loan model, fetched once per machine."""
     source = read_source(MODELS / "car_loan")
+    assert source is not None
     return fetch(source, cache_folder() / source.sha256)
 
 

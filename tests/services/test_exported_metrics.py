@@ -33,6 +33,7 @@ def _scoring(manifest: Manifest) -> CollectorRegistry:
     told.predicted(manifest, [0.5], 0.001)
     told.rejected("too_many_requests")
     told.guard_hits.labels(manifest.model, "age", "missing").inc()
+    told.unusual_rows.labels(manifest.model, "anomaly").inc()
     told.labels.labels(manifest.model, "accepted").inc()
     told.model_refusals.labels("sha256_mismatch").inc()
     told.model_swaps.labels(manifest.model, "swapped").inc()

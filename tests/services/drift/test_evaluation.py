@@ -362,7 +362,9 @@ def test_every_objective_is_measured_as_far_as_it_can_be(tmp_path: Path, objecti
     table = rows(1000, 1, objective=kind)
     replay.predict(table)
     replay.label(table)
-    assert replay.evaluate().failures == {}
+    outcome = replay.evaluate()
+    assert outcome.failures == {}
+    assert ("no_estimator" in outcome.conditions) == (objective == "ranking")
     for family in ("estimated_performance", "realized_performance"):
         found = {row["method"] for row in replay.measures() if row["family"] == family and row["value"] is not None}
         assert found == set(METRICS.get(objective, ()))
@@ -404,6 +406,6 @@ def test_distributions_of_the_newest_chunk_are_kept(served: Replay) -> None:
 def test_every_condition_can_be_met() -> None:
     """The list is the contract of the metrics; `store_unavailable` is met in `test_process.py`."""
     assert set(CONDITIONS) == {
-        "no_champion", "no_reference", "no_data", "too_few_rows", "one_class", "no_labels", "store_unavailable",
-        "broken_parts",
+        "no_champion", "no_reference", "no_data", "too_few_rows", "one_class", "no_estimator", "no_labels",
+        "store_unavailable", "broken_parts",
     }  # fmt: skip

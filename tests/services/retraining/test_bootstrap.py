@@ -84,7 +84,7 @@ def test_the_first_version_has_its_holdout_as_reference(
     columns = prediction_columns(registry.manifest(1)).append(pa.field("label", pa.float64()))
     assert reference.schema.equals(columns)
     labels, outputs = (reference[name].to_numpy() for name in ("label", "output"))
-    assert measure(labels, outputs) == trained.metrics
+    assert measure("binary", labels, outputs) == trained.metrics
     assert len(set(reference["prediction_id"].to_pylist())) == len(trained.holdout)
     classes = {(output >= 0.5, name) for output, name in zip(outputs, reference["predicted"].to_pylist(), strict=True)}
     assert classes == {(False, "not_repaid"), (True, "repaid")}

@@ -12,7 +12,7 @@ COLUMN = {"car_value": 1, "salary_range": 2, "repaid": 8, "timestamp": 9}
 
 def _spoilt(workshop: Workshop, tmp_path: Path, column: str, value: str) -> Path:
     """A copy of the first rows, the last of which has this value in this column."""
-    lines = (workshop.data_folder / workshop.recipe.data.file_name).read_text().splitlines()[:200]
+    lines = workshop.data_file.read_text().splitlines()[:200]
     cells = lines[-1].split(",")
     cells[COLUMN[column]] = value
     path = tmp_path / "spoilt.csv"
@@ -29,7 +29,7 @@ def test_training_and_scoring_encode_a_row_alike(workshop: Workshop) -> None:
 
 def test_the_oldest_row_comes_first(workshop: Workshop, tmp_path: Path) -> None:
     """Whatever the order of the file: the newest are held out by position."""
-    header, *lines = (workshop.data_folder / workshop.recipe.data.file_name).read_text().splitlines()
+    header, *lines = workshop.data_file.read_text().splitlines()
     path = tmp_path / "shuffled.csv"
     path.write_text("\n".join([header, *reversed(lines)]) + "\n")
     shuffled = read_dataset(path, workshop.recipe)
@@ -85,7 +85,7 @@ def test_a_missing_value_is_refused_where_the_recipe_forbids_it(workshop: Worksh
 
 def test_a_file_without_a_column_or_without_rows_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     """With the path and the column."""
-    header = (workshop.data_folder / workshop.recipe.data.file_name).read_text().splitlines()[0]
+    header = workshop.data_file.read_text().splitlines()[0]
     path = tmp_path / "odd.csv"
     path.write_text(header + "\n")
     with pytest.raises(DatasetError, match="has no rows"):

@@ -6,10 +6,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 from lifecycle.features import FeatureSchema, NumericFeature
-from retraining.dataset import Dataset, Floats
+from retraining.dataset import Dataset
 from retraining.footprint import Footprint
 from retraining.gates import Trial, expected_calibration_error, judge
 from retraining.limits import GateLimits
+from retraining.quality import Floats
 from retraining.training import split, train
 from tests.services.workshop import Workshop
 

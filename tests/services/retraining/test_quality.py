@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from retraining.quality import auc, log_loss, measure
+from retraining.quality import auc, average_precision, list_scores, log_loss, measure
 
 SCORED = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=30)
 
@@ -35,5 +35,42 @@ def test_a_certain_and_wrong_prediction_costs_much_but_not_infinity() -> None:
 
 def test_all_metrics_of_a_perfect_model() -> None:
     """The best value of each."""
-    metrics = measure(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    metrics = measure("binary", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     assert (metrics["auc"], metrics["log_loss"], metrics["brier"]) == (1.0, 0.0, 0.0)
+
+
+@given(SCORED)
+def test_average_precision_is_the_mean_precision_at_each_row_of_class_1(rows: list[tuple[bool, float]]) -> None:
+    """Counted row by row; equal scores are one threshold."""
+    assume(any(label for label, _ in rows))
+    precisions = []
+    for _, score in (row for row in rows if row[0]):
+        above = [label for label, other in rows if other >= score]
+        precisions.append(sum(above) / len(above))
+    labels = np.array([float(label) for label, _ in rows])
+    scores = np.array([score for _, score in rows])
+    assert average_precision(labels, scores) == pytest.approx(sum(precisions) / len(precisions))
+
+
+def test_ndcg_of_known_lists() -> None:
+    """The ideal order, the reverse, and equal scores, which are worth what any order is on average."""
+    labels, groups = np.array([2.0, 1.0, 0.0] * 3), np.repeat([4, 5, 6], 3)
+    scores = np.array([3.0, 2.0, 1.0, 1.0, 2.0, 3.0, 7.0, 7.0, 7.0])
+    discounts = 1 / np.log2([2, 3, 4])
+    ideal = np.array([3, 1, 0]) @ discounts
+    expected = [1.0, np.array([0, 1, 3]) @ discounts / ideal, 4 / 3 * discounts.sum() / ideal]
+    assert list_scores(labels, scores, groups) == pytest.approx(expected)
+
+
+def test_a_list_without_a_difference_is_left_out_and_only_ten_places_count() -> None:
+    """Where all were bought, or none, every order is as good."""
+    assert list_scores(np.zeros(3), np.arange(3.0), np.zeros(3, int)).tolist() == []
+    labels = np.zeros(12)
+    labels[0] = 1
+    assert list_scores(labels, np.arange(12.0), np.zeros(12, int)).tolist() == [0.0]
+
+
+def test_the_errors_of_a_known_regression() -> None:
+    """In the unit of the labels, and as the share of their variance that is explained."""
+    metrics = measure("regression", np.array([1.0, 3.0]), np.array([2.0, 3.0]))
+    assert metrics == pytest.approx({"mae": 0.5, "rmse": math.sqrt(0.5), "r2": 0.5})

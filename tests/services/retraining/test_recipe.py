@@ -39,6 +39,12 @@ def test_every_model_that_ships_has_a_sample_request_with_its_features(folder: s
         ('name = "driver_tenure"', 'name = "repaid"', "given twice: repaid"),
         ("[data]", "[data", "line"),
         ("requirement = ", "package = ", "data"),
+        ("threshold = 0.5", "", "threshold: a binary model needs it"),
+        ('classes = ["not_repaid", "repaid"]', "", "classes: a binary model needs it"),
+        ('name = "car-loan"', 'name = "car-loan"\nobjective = "ranking"', "classes: a ranking model has none"),
+        ('name = "car-loan"', 'name = "car-loan"\nmetric = "ndcg"', "metric: of a binary model it is one of auc"),
+        ('target = "repaid"', 'target = "repaid"\ngroup_column = "q"', "group_column: a binary model has none"),
+        ("[data]", '[data]\ngenerator = "../x.py"', "generator: String should match"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_property(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -62,4 +68,4 @@ def test_the_pinned_wheel_is_an_exact_version() -> None:
     """The hash alone would not say which version to look for."""
     for folder in SHIPPED:
         data = tomllib.loads((MODELS / folder / "recipe.toml").read_text())["data"]
-        assert "==" in data["requirement"]
+        assert "==" in data["requirement"] if "requirement" in data else data["generator"].endswith(".py")

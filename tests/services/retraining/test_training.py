@@ -36,7 +36,7 @@ def test_the_metrics_are_those_of_the_shipped_file_on_the_holdout(trained: Train
     """Measured again from the text alone."""
     booster = lgb.Booster(model_str=trained.text)
     probabilities = np.asarray(booster.predict(trained.holdout.matrix, num_threads=1))
-    assert trained.metrics == measure(trained.holdout.labels, probabilities)
+    assert trained.metrics == measure("binary", trained.holdout.labels, probabilities)
     assert trained.metrics["auc"] > 0.8
 
 
@@ -87,7 +87,7 @@ def test_a_nullable_feature_that_is_never_missing_is_refused(workshop: Workshop)
 
 def test_a_part_with_one_class_is_refused(workshop: Workshop) -> None:
     """Metrics would be undefined."""
-    with pytest.raises(DatasetError, match="holdout part has 1 rows and not both classes"):
+    with pytest.raises(DatasetError, match="holdout part has 1 rows whose labels do not differ"):
         split(workshop.dataset.slice(0, 4), 0.2)
 
 

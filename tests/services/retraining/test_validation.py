@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from retraining.dataset import read_dataset
 from retraining.evidence import Evidence
 from retraining.recipe import Recipe, read_recipe
 from retraining.settings import RetrainingSettings
@@ -21,8 +22,7 @@ def recipe(small_settings: RetrainingSettings) -> Recipe:
 
 def test_a_recipe_passes_against_itself(recipe: Recipe, workshop: Workshop) -> None:
     """So a model that is new has only the gates that need no other."""
-    data = workshop.data_folder / recipe.data.file_name
-    found = validate(recipe, recipe, data, num_threads=1, on_round=None)
+    found = validate(recipe, recipe, lambda one: read_dataset(workshop.data_file, one), num_threads=1, on_round=None)
     assert found.evidence.passed, found.evidence.summary
     assert (found.evidence.champion_version, found.evidence.version) == (1, 2)
     assert b"passed every gate" in found.card
@@ -41,8 +41,8 @@ def test_a_worse_recipe_is_refused(recipe: Recipe, workshop: Workshop, changes: 
     """By the gate that should."""
     if "features" in changes:
         changes = {**changes, "features": recipe.features[:6]}
-    data = workshop.data_folder / recipe.data.file_name
-    found = validate(recipe.model_copy(update=changes), recipe, data, num_threads=1, on_round=None)
+    changed = recipe.model_copy(update=changes)
+    found = validate(changed, recipe, lambda one: read_dataset(workshop.data_file, one), num_threads=1, on_round=None)
     assert gate in found.evidence.refusals
 
 

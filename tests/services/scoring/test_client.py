@@ -30,6 +30,19 @@ def test_a_busy_service_is_asked_again_after_the_time_it_names() -> None:
     assert seen[0].headers["x-api-key"] == "secret"
 
 
+def test_candidates_are_ranked() -> None:
+    """How many are wanted is said where the caller says it."""
+    seen: list[httpx.Request] = []
+    ranked = {"model": ANSWER["model"], "ranking": [{"index": 1, "id": "0" * 32, "score": 2.5}]}
+    with _client([httpx.Response(200, json=ranked)] * 2, seen, []) as client:
+        assert [(entry.index, entry.score) for entry in client.rank([{"age": 1}, {"age": 2}], 1).ranking] == [(1, 2.5)]
+        client.rank([{"age": 1}])
+    assert [request.content for request in seen] == [
+        b'{"candidates":[{"age":1},{"age":2}],"k":1}',
+        b'{"candidates":[{"age":1}]}',
+    ]
+
+
 def test_patience_ends() -> None:
     """After the last attempt the service's own words are raised."""
     pauses: list[float] = []
