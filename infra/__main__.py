@@ -1,13 +1,15 @@
-"""The stack, in the order in which it is deployed: configuration, platform, monitoring, workloads."""
+"""The stack, in the order in which it is deployed: configuration, platform, monitoring, network policies, workloads."""
 
 import gc
 
 import pulumi
 
 from infra.config import reading
+from infra.connections.isolation import Isolation, IsolationArgs
+from infra.connections.table import absent, configured, flows
 from infra.images import require_builder
 from infra.monitoring.monitoring import Monitoring, MonitoringArgs
-from infra.namespaces import WORKLOADS, restricted_namespace
+from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
 from infra.outputs import StackOutputs
 from infra.platforms import create_platform
 from infra.workloads.bootstrap import BootstrapJob, BootstrapJobArgs
@@ -38,6 +40,17 @@ monitoring = Monitoring(
         remote_write=stack.remote_write,
         receivers=stack.alert_receivers,
         retraining_triggers=stack.retraining.alerts,
+    ),
+    in_cluster,
+)
+
+Isolation(
+    "isolation",
+    IsolationArgs(
+        namespaces={WORKLOADS: namespace, MONITORING: monitoring.namespace, **platform.namespaces},
+        flows=flows(
+            {**platform.surroundings, **configured(stack)}, absent(stack, grafana=monitoring.grafana is not None)
+        ),
     ),
     in_cluster,
 )

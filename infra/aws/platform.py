@@ -9,16 +9,20 @@ import pulumi_docker_build as docker_build
 import pulumi_kubernetes as k8s
 from pulumi_aws import eks
 
+from infra.aws.addresses import surroundings
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.cost import budget_alarm
 from infra.aws.exposure import Exposure
 from infra.aws.gpu import GpuMetrics, GpuMetricsArgs
 from infra.aws.identity import WorkloadRole, WorkloadRoleArgs
 from infra.aws.network import Network
+from infra.aws.network_policy import enforce
 from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures, pool_placement
 from infra.aws.registry import Repository, RepositoryArgs
 from infra.aws.storage import StorageBucket, StorageBucketArgs
 from infra.config.stack import StackConfig
+from infra.connections.parties import Surroundings
+from infra.namespaces import GPU
 from infra.naming import App, cloud_tags
 from infra.platform import (
     Bucket,
@@ -54,6 +58,8 @@ class AwsPlatform(pulumi.ComponentResource):
     kubernetes: k8s.Provider
     storage_class: str | None = STORAGE_CLASS
     metrics_sources: Mapping[MetricsSource, MetricsPods]
+    namespaces: Mapping[str, k8s.core.v1.Namespace]
+    surroundings: Surroundings
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes the network, the cluster, its nodes, the repositories and the buckets."""
@@ -77,6 +83,9 @@ class AwsPlatform(pulumi.ComponentResource):
         # Made after the nodes there may be, and so gone before them.
         self.kubernetes = self._cluster.connect("kubernetes", nodes.ready)
         self._disks()
+        enforce(self._in_cluster(pulumi.ResourceOptions(parent=self)))
+        self.surroundings = surroundings(config.aws)
+        self.namespaces = {}
         self._addon(METRICS_SERVER, nodes)
         self.metrics_sources = {
             source: MetricsPods(namespace=addon, ready=(self._addon(addon, nodes),))
@@ -207,6 +216,7 @@ class AwsPlatform(pulumi.ComponentResource):
             GpuMetricsArgs(image=self.third_party_image(ThirdPartyImage.DCGM_EXPORTER)),
             pulumi.ResourceOptions(parent=self, providers=[self.kubernetes]),
         )
+        self.namespaces = {GPU: metrics.namespace}
         return {
             MetricsSource.DCGM_EXPORTER: MetricsPods(
                 namespace=metrics.namespace.metadata.name, ready=(metrics.namespace,)

@@ -12,8 +12,6 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict
 from infra.config.drift import DriftConfig
 from infra.config.models import ModelConfig
 from infra.config.scoring import PredictionLogConfig
-from infra.monitoring import prometheus
-from infra.namespaces import MONITORING
 from infra.naming import App
 from infra.platform import (
     Access,
@@ -79,7 +77,7 @@ class Drift(pulumi.ComponentResource):
     """Where operators find reports, at `/report/<model>`."""
 
     def __init__(self, name: str, args: DriftArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Makes the pod, who it runs as, who may reach it, and its endpoint."""
+        """Makes the pod, who it runs as, and its endpoint."""
         super().__init__("realtime-ml:workloads:Drift", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         store = args.platform.object_store_access(
@@ -93,7 +91,6 @@ class Drift(pulumi.ComponentResource):
             child,
         )
         deployment = self._deployment(name, args, store)
-        self._network_policy(name, args, child)
         self.url = args.platform.expose(
             Endpoint(
                 name=name,
@@ -165,30 +162,6 @@ class Drift(pulumi.ComponentResource):
             # An evaluation gives way to the probe, so half a minute without an answer is a hang.
             "liveness_probe": http_probe("/live", "http", period=10, timeout=5, failures=3),
         }
-
-    @staticmethod
-    def _network_policy(name: str, args: DriftArgs, opts: pulumi.ResourceOptions) -> k8s.networking.v1.NetworkPolicy:
-        """Lets Prometheus in and nobody else: the report shows data. People come through the API server."""
-        return k8s.networking.v1.NetworkPolicy(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": APP.labels},
-            spec={
-                "pod_selector": {"match_labels": APP.selector},
-                "policy_types": ["Ingress"],
-                "ingress": [
-                    {
-                        "from_": [
-                            {
-                                "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": MONITORING}},
-                                "pod_selector": {"match_labels": prometheus.APP.selector},
-                            }
-                        ],
-                        "ports": [{"protocol": "TCP", "port": PORT}],
-                    }
-                ],
-            },
-            opts=opts,
-        )
 
 
 def settings_of(models: Sequence[ModelConfig], config: DriftConfig, log: PredictionLogConfig) -> dict[str, str]:

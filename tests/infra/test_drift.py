@@ -7,7 +7,6 @@ from drift.settings import DriftSettings
 from lifecycle.settings import read_settings
 
 from infra.config.reading import ConfigError, parse
-from infra.monitoring import prometheus
 from tests.infra.harness import ENVIRONMENTS, Rendered, configuration, environment_configuration, render
 
 
@@ -93,16 +92,3 @@ def test_it_may_write_its_results_and_nothing_else(name: str) -> None:
     writes = [one["Resource"] for one in document["Statement"] if "s3:PutObject" in one["Action"]]
     assert len(writes) == 1
     assert writes[0][0].endswith("predictions/*/drift/*")
-
-
-def test_only_prometheus_may_reach_it(local: Rendered) -> None:
-    """The report shows how values are distributed; people come through the API server."""
-    policy = local.the("NetworkPolicy", "drift").inputs
-    assert policy["metadata"]["namespace"] == "ml"
-    (rule,) = policy["spec"]["ingress"]
-    (source,) = rule["from"]
-    assert source["podSelector"] == {"matchLabels": prometheus.APP.selector}
-    assert source["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
-    pod = local.the("Deployment", "drift").inputs["spec"]["template"]["metadata"]
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["labels"].items()
-    assert pod["annotations"] == {"prometheus.io/scrape": "true", "prometheus.io/port": "8000"}

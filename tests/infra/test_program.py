@@ -223,13 +223,6 @@ def test_a_calendar_asks_the_receiver_for_each_model() -> None:
         told = {item["name"]: item["value"] for item in container["env"]}
         assert told["ASK_MODEL"] == model
         assert told["ASK_URL"] == "http://retraining.ml.svc.cluster.local:8000"
-    callers = rendered.the("NetworkPolicy", "retraining").inputs["spec"]["ingress"][0]["from"]
-    chosen = [caller["podSelector"]["matchLabels"].items() for caller in callers if "namespaceSelector" not in caller]
-    assert all(
-        chosen[0] <= calendar.pod_template["metadata"]["labels"].items()
-        for calendar in rendered.of_type("CronJob")
-        if calendar.name.startswith("calendar")
-    )
 
 
 def test_the_receiver_takes_what_alertmanager_shows(local: Rendered) -> None:
