@@ -97,6 +97,12 @@ site: .venv/ready ## build the documentation's site into build/site; a broken li
 snapshots: .venv/ready ## write tests/infra/snapshots/ from the code: every environment in full
 	UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/infra/test_snapshot.py -q
 
+audit: .venv/ready ## ask what is known against the packages of every lock file; fails where nobody could be asked
+	@$(TOOLCHAIN) audit
+
+sbom: .venv/ready ## write what is in each service's image into build/sbom, in CycloneDX
+	@$(TOOLCHAIN) sbom
+
 lock: .venv/ready ## pin what the .in files ask for
 	.venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml
 	for service in drift scoring retraining; do .venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 --generate-hashes -c requirements-dev.lock services/$$service/requirements.in -o services/$$service/requirements.lock; done

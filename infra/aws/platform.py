@@ -48,8 +48,8 @@ METRICS_ADDONS: Final[Mapping[MetricsSource, str]] = {
 class AwsPlatform(pulumi.ComponentResource):
     """An EKS Auto Mode cluster in a network of its own; images in ECR, objects in S3, a role for each workload.
 
-    Its own stack outputs: `region`, `cluster_name`, `kubeconfig` (a secret), `repository_urls`, `bucket_names`, and
-    `load_balancers`, the host names that the DNS records of public endpoints have to point to.
+    Its own stack outputs: `region`, `cluster_name`, `kubeconfig` (a secret), `repository_urls`, `images`,
+    `bucket_names`, and `load_balancers`, the host names that the DNS records of public endpoints have to point to.
 
     Destroying goes backwards through what each part waits for: pods and load balancers, then node pools with their
     nodes, then who is let in, then the cluster, then the network.
@@ -107,6 +107,7 @@ class AwsPlatform(pulumi.ComponentResource):
             "cluster_name": self._cluster.name,
             "kubeconfig": self._cluster.kubeconfig,
             "repository_urls": {str(service): made.url for service, made in self._repositories.items()},
+            "images": {str(service): made.reference for service, made in self._repositories.items()},
             "bucket_names": {str(bucket): made.name for bucket, made in self._buckets.items()},
             "load_balancers": self._exposure.load_balancers,
         }
