@@ -6,6 +6,7 @@ ENV ?= local
 UPSTREAM ?= upstream/main
 MODEL ?= car-loan
 BASE ?= HEAD
+REQUESTS ?= 20000
 export CLUSTER CONFIRM KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
 
@@ -79,6 +80,9 @@ test-unit: .venv/ready ## the inner loop
 
 test-engine: tools ## real programs: the Pulumi CLI against a real API server, services as processes
 	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" .venv/bin/pytest -m engine -q
+
+fuzz: tools ## 20,000 requests made from the OpenAPI document of each service: REQUESTS=20000
+	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" FUZZ_REQUESTS=$(REQUESTS) .venv/bin/pytest tests/services/test_fuzz.py tests/services/scoring/process/test_fuzz.py -q
 
 test-e2e: tools ## the whole stack on an embedded cluster of its own
 	.venv/bin/pytest -m e2e -q

@@ -37,7 +37,7 @@ def test_the_stacks_defaults_are_the_services(local: Rendered, monkeypatch: pyte
     """Two sets of defaults would drift apart."""
     found = settings(local, monkeypatch)
     for name, field in DriftSettings.model_fields.items():
-        if name != "models":
+        if name not in {"models", "token_file"}:
             assert getattr(found, name) == field.default, name
 
 
@@ -92,3 +92,15 @@ def test_it_may_write_its_results_and_nothing_else(name: str) -> None:
     writes = [one["Resource"] for one in document["Statement"] if "s3:PutObject" in one["Action"]]
     assert len(writes) == 1
     assert writes[0][0].endswith("predictions/*/drift/*")
+
+
+def test_evaluating_now_wants_a_token_that_the_stack_makes(local: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a Secret of its own, at the path that the service is told."""
+    file = settings(local, monkeypatch).token_file
+    deployment = local.the("Deployment", "drift")
+    (mount,) = [each for each in deployment.containers[0]["volumeMounts"] if each["name"] == "token"]
+    (volume,) = [each for each in deployment.pod["volumes"] if each["name"] == "token"]
+    assert str(file) == f"{mount['mountPath']}/token"
+    assert mount["readOnly"] is True
+    assert volume["secret"]["secretName"].startswith("drift-token")
+    assert "token" in local.the("Secret", "drift-token").inputs["data"].value
