@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ class Addresses:
     without: tuple[str, ...] = ()
 
 
-ANY_ADDRESS = Addresses(cidr="0.0.0.0/0")
-ANY_POD = Pods(name="any", namespace=None)
+ANY_ADDRESS: Final = Addresses(cidr="0.0.0.0/0")
+ANY_POD: Final = Pods(name="any", namespace=None)
 
 Peer = Pods | Addresses
 
