@@ -6,6 +6,7 @@ ENV ?= local
 UPSTREAM ?= upstream/main
 MODEL ?= car-loan
 BASE ?= HEAD
+REQUESTS ?= 20000
 export CLUSTER CONFIRM KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
 WITH_TOOLS := PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH"
@@ -85,6 +86,9 @@ test-engine: tools ## real programs: the Pulumi CLI against a real API server, s
 	$(WITH_TOOLS) .venv/bin/pytest -m "engine and not alone" -n 2 --dist loadfile -q --durations 10
 	$(WITH_TOOLS) .venv/bin/pytest -m "engine and alone" -q
 
+fuzz: tools ## 20,000 requests made from the OpenAPI document of each service: REQUESTS=20000
+	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" FUZZ_REQUESTS=$(REQUESTS) .venv/bin/pytest tests/services/test_fuzz.py tests/services/scoring/process/test_fuzz.py -q
+
 test-e2e: tools ## the whole stack on an embedded cluster of its own
 	.venv/bin/pytest -m e2e -q --durations 12
 
@@ -105,6 +109,12 @@ site: .venv/ready ## build the documentation's site into build/site; a broken li
 
 snapshots: .venv/ready ## write tests/infra/snapshots/ from the code: every environment in full
 	UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/infra/test_snapshot.py -q
+
+audit: .venv/ready ## ask what is known against the packages of every lock file; fails where nobody could be asked
+	@$(TOOLCHAIN) audit
+
+sbom: .venv/ready ## write what is in each service's image into build/sbom, in CycloneDX
+	@$(TOOLCHAIN) sbom
 
 lock: .venv/ready ## pin what the .in files ask for
 	.venv/bin/uv pip compile -q --custom-compile-command "make lock" --python-version 3.11 requirements.txt requirements-dev.in -o requirements-dev.lock --no-emit-package realtime-ml

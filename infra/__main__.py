@@ -1,18 +1,19 @@
-"""The stack, in the order in which it is deployed: configuration, platform, monitoring, workloads."""
+"""The stack, in the order in which it is deployed: configuration, platform, monitoring, network policies, workloads."""
 
 import gc
 
 import pulumi
 
 from infra.config import reading
+from infra.connections.isolation import Isolation, IsolationArgs
+from infra.connections.table import absent, configured, flows
 from infra.images import require_builder
 from infra.monitoring.monitoring import Monitoring, MonitoringArgs
-from infra.namespaces import WORKLOADS, restricted_namespace
+from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
 from infra.outputs import StackOutputs
 from infra.platforms import create_platform
 from infra.workloads.bootstrap import BootstrapJob, BootstrapJobArgs
 from infra.workloads.drift import Drift, DriftArgs
-from infra.workloads.retraining import APP as RECEIVER
 from infra.workloads.retraining import Retraining, RetrainingArgs
 from infra.workloads.retraining_job import SETTLE_MARGIN_SECONDS, RetrainingJob, RetrainingJobArgs
 from infra.workloads.scoring import Scoring, ScoringArgs
@@ -39,7 +40,17 @@ monitoring = Monitoring(
         remote_write=stack.remote_write,
         receivers=stack.alert_receivers,
         retraining_triggers=stack.retraining.alerts,
-        metrics_readers=[RECEIVER] if stack.retraining.rollout.is_gradual else [],
+    ),
+    in_cluster,
+)
+
+Isolation(
+    "isolation",
+    IsolationArgs(
+        namespaces={WORKLOADS: namespace, MONITORING: monitoring.namespace, **platform.namespaces},
+        flows=flows(
+            {**platform.surroundings, **configured(stack)}, absent(stack, grafana=monitoring.grafana is not None)
+        ),
     ),
     in_cluster,
 )

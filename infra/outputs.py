@@ -34,6 +34,7 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "on AWS a secret that asks the AWS CLI for a token; `make outputs` gives a file's path on `local`",
     ),
     "repository_urls": ("aws", "of each service's images"),
+    "images": ("aws", "that each service runs, by digest"),
     "bucket_names": ("aws", "of `models` and `predictions`"),
     "load_balancers": ("aws", "where the DNS records of public endpoints must lead"),
 }

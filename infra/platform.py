@@ -8,6 +8,7 @@ from typing import Protocol
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.connections.parties import Surroundings
 from infra.naming import App
 from infra.versions import ThirdPartyImage
 
@@ -173,6 +174,14 @@ class Platform(Protocol):
     @property
     def metrics_sources(self) -> Mapping[MetricsSource, MetricsPods]:
         """What exports metrics of the cluster itself."""
+
+    @property
+    def namespaces(self) -> Mapping[str, k8s.core.v1.Namespace]:
+        """Those that the platform itself makes, by name."""
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Where pods find what is no pod of the stack, and who calls them from outside."""
 
     def image(self, service: Service) -> pulumi.Output[str]:
         """A service's image, built from this checkout, by its digest."""

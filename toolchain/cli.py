@@ -133,6 +133,29 @@ def destroy(env: Env = LOCAL) -> None:
 
 
 @app.command()
+def audit() -> None:
+    """Ask what is known against the packages of every lock file."""
+    # Loaded here, as below: a library that no other command needs.
+    from toolchain.audit import audit as ask  # noqa: PLC0415
+
+    ask()
+
+
+@app.command()
+def sbom(
+    image: Annotated[
+        list[str] | None, typer.Option(help="<service>=<reference>, for Docker to read; repeatable")
+    ] = None,
+) -> None:
+    """Write what is in each service's image, in CycloneDX."""
+    from toolchain.sbom import write  # noqa: PLC0415
+
+    images = dict(part.split("=", 1) for part in image or ())
+    for file in write(images):
+        console.print(f"{file}", markup=False)
+
+
+@app.command()
 def clean() -> None:
     """Take away the stack and, unless it is another's, the cluster with its data."""
     stack.clean(stack.target(start=False))

@@ -122,8 +122,7 @@ def provide_base(registry: str) -> str:
 
 def base_file_system() -> Path:
     """The base image's files as an archive, made when the cache has none."""
-    key = hashlib.sha256(f"{_DEBIAN_RELEASE} {_BASE_PACKAGES}".encode()).hexdigest()[:16]
-    archive = cache_dir() / "images" / f"base-{key}.tar"
+    archive = _base_archive()
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
         title, log = "file system of the base image", cache_dir() / "logs" / "debootstrap.log"
@@ -158,6 +157,17 @@ def base_file_system() -> Path:
             )
             packed.rename(archive)
     return archive
+
+
+def cached_base_file_system() -> Path | None:
+    """The base image's files, where they were made before."""
+    archive = _base_archive()
+    return archive if archive.exists() else None
+
+
+def _base_archive() -> Path:
+    key = hashlib.sha256(f"{_DEBIAN_RELEASE} {_BASE_PACKAGES}".encode()).hexdigest()[:16]
+    return cache_dir() / "images" / f"base-{key}.tar"
 
 
 def builder() -> Path:

@@ -15,6 +15,7 @@ import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from toolchain import forwards, images, pulumi_cli
+from toolchain.api_key import key_headers
 from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.errors import ToolchainError
@@ -250,6 +251,6 @@ def _ensure_secret(folder: Path, config: Path, environment: dict[str, str]) -> N
 # The Deployment is ready by now; the relay to it may need a moment more.
 @retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_delay(30), wait=wait_fixed(0.5), reraise=True)
 def _ask(url: str, request: object) -> object:
-    answer = httpx.post(url, json=request, timeout=10)
+    answer = httpx.post(url, json=request, headers=key_headers(), timeout=10)
     answer.raise_for_status()
     return answer.json()

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from infra.aws.cluster import Cluster
 from infra.aws.instance_families import Architecture
+from infra.aws.network_policy import NODE_CLASS_FIELDS
 from infra.config.aws import CpuPoolConfig, ExtraPoolConfig, GpuPoolConfig, NodePoolsConfig, architectures
 from infra.naming import PROJECT, App
 from infra.platform import Placement
@@ -210,6 +211,7 @@ class NodePools(pulumi.ComponentResource):
                 "subnetSelectorTerms": [{"id": subnet_id} for subnet_id in args.subnet_ids],
                 "securityGroupSelectorTerms": [{"id": args.cluster.security_group_id}],
                 "ephemeralStorage": {"size": _NODE_DISK},
+                **NODE_CLASS_FIELDS,
                 "tags": dict(args.tags),
             },
             opts=pulumi.ResourceOptions(parent=self),

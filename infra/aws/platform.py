@@ -9,16 +9,20 @@ import pulumi_docker_build as docker_build
 import pulumi_kubernetes as k8s
 from pulumi_aws import eks
 
+from infra.aws.addresses import surroundings
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.cost import budget_alarm
 from infra.aws.exposure import Exposure
 from infra.aws.gpu import GpuMetrics, GpuMetricsArgs
 from infra.aws.identity import WorkloadRole, WorkloadRoleArgs
 from infra.aws.network import Network
+from infra.aws.network_policy import enforce
 from infra.aws.node_pools import NodePools, NodePoolsArgs, pool_architectures, pool_placement
 from infra.aws.registry import Repository, RepositoryArgs
 from infra.aws.storage import StorageBucket, StorageBucketArgs
 from infra.config.stack import StackConfig
+from infra.connections.parties import Surroundings
+from infra.namespaces import GPU
 from infra.naming import App, cloud_tags
 from infra.platform import (
     Bucket,
@@ -44,8 +48,8 @@ METRICS_ADDONS: Final[Mapping[MetricsSource, str]] = {
 class AwsPlatform(pulumi.ComponentResource):
     """An EKS Auto Mode cluster in a network of its own; images in ECR, objects in S3, a role for each workload.
 
-    Its own stack outputs: `region`, `cluster_name`, `kubeconfig` (a secret), `repository_urls`, `bucket_names`, and
-    `load_balancers`, the host names that the DNS records of public endpoints have to point to.
+    Its own stack outputs: `region`, `cluster_name`, `kubeconfig` (a secret), `repository_urls`, `images`,
+    `bucket_names`, and `load_balancers`, the host names that the DNS records of public endpoints have to point to.
 
     Destroying goes backwards through what each part waits for: pods and load balancers, then node pools with their
     nodes, then who is let in, then the cluster, then the network.
@@ -54,6 +58,8 @@ class AwsPlatform(pulumi.ComponentResource):
     kubernetes: k8s.Provider
     storage_class: str | None = STORAGE_CLASS
     metrics_sources: Mapping[MetricsSource, MetricsPods]
+    namespaces: Mapping[str, k8s.core.v1.Namespace]
+    surroundings: Surroundings
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes the network, the cluster, its nodes, the repositories and the buckets."""
@@ -77,6 +83,9 @@ class AwsPlatform(pulumi.ComponentResource):
         # Made after the nodes there may be, and so gone before them.
         self.kubernetes = self._cluster.connect("kubernetes", nodes.ready)
         self._disks()
+        enforce(self._in_cluster(pulumi.ResourceOptions(parent=self)))
+        self.surroundings = surroundings(config.aws)
+        self.namespaces = {}
         self._addon(METRICS_SERVER, nodes)
         self.metrics_sources = {
             source: MetricsPods(namespace=addon, ready=(self._addon(addon, nodes),))
@@ -98,6 +107,7 @@ class AwsPlatform(pulumi.ComponentResource):
             "cluster_name": self._cluster.name,
             "kubeconfig": self._cluster.kubeconfig,
             "repository_urls": {str(service): made.url for service, made in self._repositories.items()},
+            "images": {str(service): made.reference for service, made in self._repositories.items()},
             "bucket_names": {str(bucket): made.name for bucket, made in self._buckets.items()},
             "load_balancers": self._exposure.load_balancers,
         }
@@ -207,6 +217,7 @@ class AwsPlatform(pulumi.ComponentResource):
             GpuMetricsArgs(image=self.third_party_image(ThirdPartyImage.DCGM_EXPORTER)),
             pulumi.ResourceOptions(parent=self, providers=[self.kubernetes]),
         )
+        self.namespaces = {GPU: metrics.namespace}
         return {
             MetricsSource.DCGM_EXPORTER: MetricsPods(
                 namespace=metrics.namespace.metadata.name, ready=(metrics.namespace,)

@@ -34,6 +34,10 @@ class PredictionLogConfig(Section):
     ] = 512
 
 
+ClientName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+KeyHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class ScoringConfig(Section):
     """How models are served."""
 
@@ -42,6 +46,10 @@ class ScoringConfig(Section):
     target_cpu_percent: Annotated[
         int, Field(ge=10, le=95, description="of its CPU limit that a pod uses before there is another, 10 to 95")
     ] = 60
+    api_keys_sha256: Annotated[
+        dict[ClientName, KeyHash],
+        Field(description="SHA-256 in hex of each API key that is valid, by whose it is; none lets everyone in"),
+    ] = Field(default={})
     prediction_log: PredictionLogConfig = PredictionLogConfig()
     node_pool: NodePoolName = None
     resources: ScoringResources = ScoringResources()

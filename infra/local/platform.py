@@ -8,7 +8,9 @@ import pulumi_docker_build as docker_build
 import pulumi_kubernetes as k8s
 
 from infra.config.stack import StackConfig
+from infra.connections.parties import Surroundings
 from infra.images import ServiceImage, ServiceImageArgs
+from infra.local.addresses import SURROUNDINGS
 from infra.local.exposure import Exposure
 from infra.local.object_store import (
     ACCESS_KEY_ID,
@@ -43,6 +45,9 @@ class LocalPlatform(pulumi.ComponentResource):
     outputs: Mapping[str, pulumi.Input[object]]
     metrics_sources: Mapping[MetricsSource, MetricsPods] = MappingProxyType({})
     """None: the stack watches its own pods, and whoever runs the cluster watches the cluster."""
+
+    namespaces: Mapping[str, k8s.core.v1.Namespace]
+    surroundings: Surroundings = SURROUNDINGS
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Connects to the cluster, and makes its object store."""
@@ -135,6 +140,7 @@ class LocalPlatform(pulumi.ComponentResource):
 
     def _object_store(self) -> ObjectStore:
         namespace = restricted_namespace(STORAGE, self._in_cluster(pulumi.ResourceOptions(parent=self)))
+        self.namespaces = {STORAGE: namespace}
         return ObjectStore(
             "object-store",
             ObjectStoreArgs(

@@ -10,13 +10,11 @@ import pulumi_kubernetes as k8s
 from infra.config.alert_receivers import AlertReceivers
 from infra.config.monitoring import MonitoringConfig, RemoteWriteConfig
 from infra.generated import generated_secret
-from infra.monitoring import alertmanager, grafana, prometheus
+from infra.monitoring import alertmanager, prometheus
 from infra.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.monitoring.grafana import Grafana, GrafanaArgs
-from infra.monitoring.network_policy import only_from
 from infra.monitoring.prometheus import Prometheus, PrometheusArgs
 from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
-from infra.naming import App
 from infra.platform import Platform
 from infra.versions import ThirdPartyImage
 from monitoring import dashboards
@@ -38,7 +36,6 @@ class MonitoringArgs:
         remote_write: where metrics are also written to.
         receivers: who hears of alerts besides retraining.
         retraining_triggers: the alerts that retraining hears of.
-        metrics_readers: the workloads that ask Prometheus.
     """
 
     platform: Platform
@@ -48,12 +45,12 @@ class MonitoringArgs:
     remote_write: RemoteWriteConfig | None
     receivers: AlertReceivers | None
     retraining_triggers: Sequence[str]
-    metrics_readers: Sequence[App]
 
 
 class Monitoring(pulumi.ComponentResource):
     """Prometheus, Alertmanager and, where its image can be had, Grafana, in a namespace of their own."""
 
+    namespace: k8s.core.v1.Namespace
     prometheus: Prometheus
     alertmanager: Alertmanager
     grafana: Grafana | None
@@ -70,7 +67,8 @@ class Monitoring(pulumi.ComponentResource):
         """
         super().__init__("realtime-ml:monitoring:Monitoring", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._namespace = restricted_namespace(MONITORING, self._child).metadata.name
+        self.namespace = restricted_namespace(MONITORING, self._child)
+        self._namespace = self.namespace.metadata.name
         token = generated_secret("retraining-token", "token", self._namespace, alertmanager.APP, self._child)
         self.retraining_token = token.value
         self.alertmanager = Alertmanager(
@@ -98,7 +96,6 @@ class Monitoring(pulumi.ComponentResource):
             self._child,
         )
         self.grafana = self._grafana(args)
-        self._policies(args.metrics_readers)
         self.register_outputs({})
 
     @property
@@ -130,14 +127,3 @@ class Monitoring(pulumi.ComponentResource):
             ),
             self._child,
         )
-
-    def _policies(self, metrics_readers: Sequence[App]) -> None:
-        callers = [grafana.APP] if self.grafana else []
-        for app, port, allowed in (
-            (prometheus.APP, prometheus.PORT, callers),
-            (alertmanager.APP, alertmanager.PORT, [prometheus.APP, *callers]),
-            (grafana.APP, grafana.PORT, []),
-        ):
-            if app is not grafana.APP or self.grafana:
-                readers = metrics_readers if app is prometheus.APP else ()
-                only_from(app.name, self._namespace, app, port, allowed, self._child, workloads=readers)

@@ -12,8 +12,7 @@ from pulumi_kubernetes.core.v1 import ContainerArgsDict
 from infra.config.drift import DriftConfig
 from infra.config.models import ModelConfig
 from infra.config.scoring import PredictionLogConfig
-from infra.monitoring import prometheus
-from infra.namespaces import MONITORING
+from infra.generated import GeneratedSecret, generated_secret
 from infra.naming import App
 from infra.platform import (
     Access,
@@ -41,6 +40,9 @@ from infra.pods import (
 
 APP: Final = App(name="drift", instance="drift", component="drift")
 PORT: Final = 8000
+
+_TOKEN_KEY: Final = "token"  # noqa: S105 (a name)
+_TOKEN_FOLDER: Final = "/etc/drift"  # noqa: S105 (a path)
 
 _RESULTS: Final = "*/drift"
 """The one folder of each model, in the bucket of its predictions, that the service writes into."""
@@ -79,7 +81,7 @@ class Drift(pulumi.ComponentResource):
     """Where operators find reports, at `/report/<model>`."""
 
     def __init__(self, name: str, args: DriftArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Makes the pod, who it runs as, who may reach it, and its endpoint."""
+        """Makes the pod, who it runs as, and its endpoint."""
         super().__init__("realtime-ml:workloads:Drift", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         store = args.platform.object_store_access(
@@ -92,8 +94,8 @@ class Drift(pulumi.ComponentResource):
             ),
             child,
         )
-        deployment = self._deployment(name, args, store)
-        self._network_policy(name, args, child)
+        token = generated_secret(f"{name}-token", _TOKEN_KEY, args.namespace, APP, child)
+        deployment = self._deployment(name, args, store, token)
         self.url = args.platform.expose(
             Endpoint(
                 name=name,
@@ -107,7 +109,9 @@ class Drift(pulumi.ComponentResource):
         )
         self.register_outputs({"url": self.url})
 
-    def _deployment(self, name: str, args: DriftArgs, store: ObjectStoreAccess) -> k8s.apps.v1.Deployment:
+    def _deployment(
+        self, name: str, args: DriftArgs, store: ObjectStoreAccess, token: GeneratedSecret
+    ) -> k8s.apps.v1.Deployment:
         account = service_account(name, args.namespace, APP, pulumi.ResourceOptions(parent=self))
         return k8s.apps.v1.Deployment(
             name,
@@ -127,7 +131,7 @@ class Drift(pulumi.ComponentResource):
                                 # An evaluation that is killed is finished by the next.
                                 "termination_grace_period_seconds": 15,
                                 "containers": [self._container(args, store)],
-                                "volumes": [SCRATCH_VOLUME],
+                                "volumes": [SCRATCH_VOLUME, {"name": "token", "secret": {"secret_name": token.name}}],
                             },
                             account.metadata.name,
                         ),
@@ -147,6 +151,7 @@ class Drift(pulumi.ComponentResource):
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),
+            "DRIFT_TOKEN_FILE": f"{_TOKEN_FOLDER}/{_TOKEN_KEY}",
             **settings_of(args.models, args.config, args.log),
         }
         return {
@@ -158,37 +163,16 @@ class Drift(pulumi.ComponentResource):
             "ports": [{"name": "http", "container_port": PORT}],
             "resources": resource_requirements(args.config.resources),
             "security_context": CONTAINER_SECURITY,
-            "volume_mounts": [SCRATCH_MOUNT],
+            "volume_mounts": [
+                SCRATCH_MOUNT,
+                {"name": "token", "mount_path": _TOKEN_FOLDER, "read_only": True},
+            ],
             # Imports take seconds where several pods share a core.
             "startup_probe": http_probe("/live", "http", period=1, timeout=2, failures=90),
             "readiness_probe": http_probe("/ready", "http", period=5, timeout=2, failures=2),
             # An evaluation gives way to the probe, so half a minute without an answer is a hang.
             "liveness_probe": http_probe("/live", "http", period=10, timeout=5, failures=3),
         }
-
-    @staticmethod
-    def _network_policy(name: str, args: DriftArgs, opts: pulumi.ResourceOptions) -> k8s.networking.v1.NetworkPolicy:
-        """Lets Prometheus in and nobody else: the report shows data. People come through the API server."""
-        return k8s.networking.v1.NetworkPolicy(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": APP.labels},
-            spec={
-                "pod_selector": {"match_labels": APP.selector},
-                "policy_types": ["Ingress"],
-                "ingress": [
-                    {
-                        "from_": [
-                            {
-                                "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": MONITORING}},
-                                "pod_selector": {"match_labels": prometheus.APP.selector},
-                            }
-                        ],
-                        "ports": [{"protocol": "TCP", "port": PORT}],
-                    }
-                ],
-            },
-            opts=opts,
-        )
 
 
 def settings_of(models: Sequence[ModelConfig], config: DriftConfig, log: PredictionLogConfig) -> dict[str, str]:

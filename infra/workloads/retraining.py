@@ -1,7 +1,7 @@
 """The receiver of wishes for a retraining: alerts, the calendar and people ask it, and it makes Jobs."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -9,7 +9,7 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 from infra.config.retraining import RetrainingConfig
 from infra.config.rollout import RolloutConfig
-from infra.monitoring import alertmanager, prometheus
+from infra.monitoring import prometheus
 from infra.namespaces import MONITORING
 from infra.naming import App
 from infra.platform import Access, Audience, Bucket, Endpoint, ObjectStoreAccess, Platform, Service, WorkloadIdentity
@@ -25,9 +25,6 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
-
-if TYPE_CHECKING:
-    from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 APP: Final = App(name="retraining", instance="retraining", component="receiver")
 TOKEN_SECRET: Final = "retraining-webhook"  # noqa: S105 (a name)
@@ -76,7 +73,7 @@ class Retraining(pulumi.ComponentResource):
     """The Secret that holds what callers have to show."""
 
     def __init__(self, name: str, args: RetrainingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Makes the pod, what it may do, and who may reach it."""
+        """Makes the pod and what it may do."""
         super().__init__("realtime-ml:workloads:Retraining", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         store = args.platform.object_store_access(
@@ -88,7 +85,6 @@ class Retraining(pulumi.ComponentResource):
         secret = self._token(args)
         self.token_secret = secret.metadata.name
         deployment = self._deployment(name, args, store)
-        self._network_policy(name, args)
         endpoint = Endpoint(
             name=name,
             namespace=args.namespace,
@@ -186,28 +182,6 @@ class Retraining(pulumi.ComponentResource):
                 depends_on=[permission, *store.ready],
                 custom_timeouts=rollout_timeouts(_ROLLOUT_SECONDS),
             ),
-        )
-
-    def _network_policy(self, name: str, args: RetrainingArgs) -> k8s.networking.v1.NetworkPolicy:
-        """Alertmanager, Prometheus and the calendar's pods; people come through the API server or the node."""
-        callers: list[NetworkPolicyPeerArgsDict] = [
-            {
-                "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": MONITORING}},
-                "pod_selector": {"match_labels": app.selector},
-            }
-            for app in (alertmanager.APP, prometheus.APP)
-        ]
-        calendar = {"app.kubernetes.io/name": APP.name, "app.kubernetes.io/component": CALENDAR}
-        callers.append({"pod_selector": {"match_labels": calendar}})
-        return k8s.networking.v1.NetworkPolicy(
-            name,
-            metadata={"name": name, "namespace": args.namespace, "labels": APP.labels},
-            spec={
-                "pod_selector": {"match_labels": APP.selector},
-                "policy_types": ["Ingress"],
-                "ingress": [{"from_": callers, "ports": [{"protocol": "TCP", "port": PORT}]}],
-            },
-            opts=self._child,
         )
 
 

@@ -155,6 +155,9 @@ class Scoring(pulumi.ComponentResource):
             "SCORING_DRAIN_SECONDS": str(_DRAIN_SECONDS),
             "SCORING_LOG_MODE": log.durability,
         }
+        if args.config.api_keys_sha256:
+            # By value: pods go through no change when a client's entry is only renamed.
+            settings["SCORING_API_KEYS_SHA256"] = ",".join(sorted(set(args.config.api_keys_sha256.values())))
         if log.durability != "off":
             settings |= {
                 "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),

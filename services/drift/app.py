@@ -6,13 +6,15 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.security import HTTPBearer
+from lifecycle.bearer import NoTokenError, shows_token
 from lifecycle.logs import error_facts
 from lifecycle.registry import ModelRefusedError, ModelRegistry
 from lifecycle.store import StoreUnavailableError
 from prometheus_client import exposition
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from drift.metrics import Metrics
 from drift.report import Facts, plotly, render
@@ -28,6 +30,15 @@ _SCRIPTS: Final = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
 """Nothing is loaded from elsewhere. The plotting library writes its own styles, and pictures of plots as data."""
+
+
+_Answers = dict[int | str, dict[str, Any]]
+_NOT_YET: Final[_Answers] = {503: {"description": "It is not."}}
+_NO_MODEL: Final[_Answers] = {
+    404: {"description": "No such model is watched."},
+    503: {"description": "The object store does not answer, or its champion cannot be read."},
+}
+_NO_TOKEN: Final[_Answers] = {401: {"description": "The token has to be shown."}}
 
 
 def create_app(settings: DriftSettings, stores: Stores, schedule: Schedule | None = None) -> FastAPI:
@@ -80,6 +91,18 @@ class _Service:
             structlog.stdlib.get_logger().error("schedule_ended", **error_facts(error))
             raise
 
+    def authorize(self, request: Request) -> None:
+        """Lets in whoever shows the token."""
+        file = self.settings.token_file
+        try:
+            if file is None or shows_token(request.headers.get("authorization", ""), file):
+                return
+        except NoTokenError:
+            raise HTTPException(503, "The service has no token to compare with.") from None
+        raise HTTPException(
+            401, "Show the token: `Authorization: Bearer <token>`.", headers={"www-authenticate": "Bearer"}
+        )
+
     def known(self, model: str) -> str:
         if model not in self.settings.models:
             raise HTTPException(404, f"No such model is watched; these are: {', '.join(self.settings.models)}.")
@@ -99,17 +122,17 @@ class _Service:
 
 
 def _add_probes(app: FastAPI, service: _Service, metrics: Metrics) -> None:
-    @app.get("/live", summary="Is the process alive")
+    @app.get("/live", summary="Is the process alive", responses=_NOT_YET)
     async def live() -> Response:
         """It is while evaluations are made; a restart begins them anew."""
         return _probe(service.task is not None and not service.task.done(), "no longer evaluates")
 
-    @app.get("/ready", summary="Can results be shown")
+    @app.get("/ready", summary="Can results be shown", responses=_NOT_YET)
     async def ready() -> Response:
         """Once the object store has answered; an outage later on is told by the metrics."""
         return _probe(service.reached, "the object store has not answered")
 
-    @app.get("/metrics", summary="Metrics for Prometheus")
+    @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def prometheus(request: Request) -> Response:
         """The newest chunk of every model, and how evaluations go."""
         encoder, content_type = exposition.choose_encoder(request.headers.get("accept", ""))
@@ -117,21 +140,24 @@ def _add_probes(app: FastAPI, service: _Service, metrics: Metrics) -> None:
 
 
 def _add_results(app: FastAPI, service: _Service) -> None:
-    @app.post("/v1/evaluate", summary="Evaluate now")
+    # What changes something wants the token; everything else is read.
+    wanted = [Depends(HTTPBearer(auto_error=False)), Depends(service.authorize)] if service.settings.token_file else []
+
+    @app.post("/v1/evaluate", summary="Evaluate now", dependencies=wanted, responses=_NO_MODEL | _NO_TOKEN)
     async def evaluate(model: str) -> dict[str, Any]:
         """Evaluates a model once the evaluation under way has ended; the answer says what came of it."""
         await service.schedule.evaluate(service.known(model))
         return service.schedule.outcomes.get(model, {})
 
     # Not async: the store is read in a thread, so that metrics and probes are answered meanwhile.
-    @app.get("/v1/results", summary="What was found")
+    @app.get("/v1/results", summary="What was found", responses=_NO_MODEL)
     def results(model: str, chunks: Annotated[int, Query(ge=1, le=10_000)] = _SHOWN) -> dict[str, Any]:
         """The measures of the champion's newest chunks, and what came of the last evaluation."""
         facts = service.facts(model, chunks)
         rows = [row for row in facts.rows if row["family"] is not None]
         return {"model": model, "version": facts.version, "evaluation": facts.outcome, "results": rows}
 
-    @app.get("/report/{model}", summary="What was found, for people", response_class=HTMLResponse)
+    @app.get("/report/{model}", summary="What was found, for people", response_class=HTMLResponse, responses=_NO_MODEL)
     def report(model: str, download: str | None = None) -> Response:
         """The report; with `?download` a file that works alone."""
         page = render(service.facts(model, _SHOWN), whole=download is not None)

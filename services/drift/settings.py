@@ -1,5 +1,6 @@
 """The settings of drift, beside those of the stores."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
 from lifecycle.manifest import ModelName
@@ -77,6 +78,9 @@ class DriftSettings(BaseSettings):
         "reference.",
     )
     store_patience_seconds: float = Field(default=60, ge=0, le=3600, description="How long a store call is retried.")
+    token_file: Path | None = Field(
+        default=None, description="Holds what has to be shown to have a model evaluated now; unset: nothing has to."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level logged."
     )

@@ -72,6 +72,8 @@ ELSEWHERE = (
     Elsewhere(r".*toolchain ci login --env \w+", "tests/engine/test_ci.py", '"login"'),
     Elsewhere(r".*toolchain ci smoke --env \w+", "tests/toolchain/ci/test_smoke.py", "smoke("),
     Elsewhere(r".*toolchain ci drift --env \w+", "tests/engine/test_ci.py", 'drift.look("dev")'),
+    Elsewhere(r"make audit", "tests/toolchain/test_audit.py", "audit.audit()"),
+    Elsewhere(r"make sbom", "tests/toolchain/test_sbom.py", "write(folder=tmp_path)"),
     Elsewhere(r"make snapshots docs", "tests/docs/test_commands.py", "make snapshots"),
 )
 
@@ -81,6 +83,8 @@ NOT_RUN = {
     r"export PULUMI_\w+=.*": "settings of a person's shell",
     r"pulumi config set --secret .*": "asks a person for the secret; Pulumi's own",
     r"pulumi stack (export|import|rm) .*": "Pulumi's own; export and import are run by tests/engine/test_destroy.py",
+    r"openssl rand -hex 32": "OpenSSL's own",
+    r"printf %s .* \| sha256sum": "Coreutils' own; tests/infra/test_api_keys.py hashes the same way",
     r"git (remote|fetch) .*": "Git's own, of a repository on the network; the merge that follows is run",
     r"make retrain MODEL=car-loan": "a model has to have been used for a while to be retrained; its parts are tested",
 }

@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = "a-key-that-must-not-be-seen"  # noqa: S105 (what tests look for where it must not be)
 DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
 SECRET_KEY: Final = f"{PROJECT}:object_store_secret_key"
+_SECRET_KEYS: Final = [SECRET_KEY, f"{PROJECT}:alert_receivers", f"{PROJECT}:remote_write"]
 
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-central-1"
@@ -279,7 +280,7 @@ def render(config: Mapping[str, str] | None = None, into: Rendered | None = None
 
     async def run() -> None:
         set_mocks(_NoMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
-        set_all_config(dict(config or configuration()), [SECRET_KEY])
+        set_all_config(dict(config or configuration()), _SECRET_KEYS)
         # Mocks come with a stack of their own, for programs without one; this one is run as the language host runs it.
         pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # what a new process starts with
         await run_in_stack(program)

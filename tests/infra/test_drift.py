@@ -7,7 +7,6 @@ from drift.settings import DriftSettings
 from lifecycle.settings import read_settings
 
 from infra.config.reading import ConfigError, parse
-from infra.monitoring import prometheus
 from tests.infra.harness import ENVIRONMENTS, Rendered, configuration, environment_configuration, render
 
 
@@ -38,7 +37,7 @@ def test_the_stacks_defaults_are_the_services(local: Rendered, monkeypatch: pyte
     """Two sets of defaults would drift apart."""
     found = settings(local, monkeypatch)
     for name, field in DriftSettings.model_fields.items():
-        if name != "models":
+        if name not in {"models", "token_file"}:
             assert getattr(found, name) == field.default, name
 
 
@@ -95,14 +94,13 @@ def test_it_may_write_its_results_and_nothing_else(name: str) -> None:
     assert writes[0][0].endswith("predictions/*/drift/*")
 
 
-def test_only_prometheus_may_reach_it(local: Rendered) -> None:
-    """The report shows how values are distributed; people come through the API server."""
-    policy = local.the("NetworkPolicy", "drift").inputs
-    assert policy["metadata"]["namespace"] == "ml"
-    (rule,) = policy["spec"]["ingress"]
-    (source,) = rule["from"]
-    assert source["podSelector"] == {"matchLabels": prometheus.APP.selector}
-    assert source["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
-    pod = local.the("Deployment", "drift").inputs["spec"]["template"]["metadata"]
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["labels"].items()
-    assert pod["annotations"] == {"prometheus.io/scrape": "true", "prometheus.io/port": "8000"}
+def test_evaluating_now_wants_a_token_that_the_stack_makes(local: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a Secret of its own, at the path that the service is told."""
+    file = settings(local, monkeypatch).token_file
+    deployment = local.the("Deployment", "drift")
+    (mount,) = [each for each in deployment.containers[0]["volumeMounts"] if each["name"] == "token"]
+    (volume,) = [each for each in deployment.pod["volumes"] if each["name"] == "token"]
+    assert str(file) == f"{mount['mountPath']}/token"
+    assert mount["readOnly"] is True
+    assert volume["secret"]["secretName"].startswith("drift-token")
+    assert "token" in local.the("Secret", "drift-token").inputs["data"].value

@@ -98,6 +98,17 @@ def release_(env: Env) -> None:
     release(env)
 
 
+@app.command("sign")
+def sign_(
+    env: Env, key: Annotated[str, typer.Option(help="where cosign finds it, such as awskms:///alias/x; or keyless")]
+) -> None:
+    """Sign the images that an environment runs, and attach to each what is in it."""
+    # Loaded here: a library that no other command needs.
+    from toolchain.ci.signing import sign  # noqa: PLC0415
+
+    sign(env, key)
+
+
 @app.command("smoke")
 def smoke_(env: Env) -> None:
     """Ask every model of an environment for predictions."""

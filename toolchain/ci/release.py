@@ -66,8 +66,14 @@ def history(name: str) -> list[Mapping[str, Any]]:
 
 def scoring_urls(name: str) -> dict[str, str]:
     """Where an environment's models are asked."""
-    urls: dict[str, str] = json.loads(_ask(name, "stack", "output", "--json") or "{}").get("scoring_urls", {})
+    urls: dict[str, str] = outputs(name).get("scoring_urls", {})
     return urls
+
+
+def outputs(name: str) -> Mapping[str, Any]:
+    """What an environment's stack tells; secrets are left out."""
+    told: Mapping[str, Any] = json.loads(_ask(name, "stack", "output", "--json") or "{}")
+    return told
 
 
 def commit() -> str:

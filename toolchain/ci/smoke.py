@@ -8,8 +8,10 @@ from typing import Final
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from toolchain.api_key import API_KEY, key_headers
 from toolchain.errors import ToolchainError
 from toolchain.paths import REPOSITORY
+from toolchain.progress import console
 
 REQUESTS: Final = 20
 """Asked of each model one after the other: with two to three pods, each is met."""
@@ -18,6 +20,10 @@ _PATIENCE_SECONDS: Final = 120
 """A load balancer takes up to two minutes to find new pods."""
 
 _TIMEOUT_SECONDS: Final = 10
+
+
+class _KeyWantedError(Exception):
+    """It answers, and asks for a key that this process has not."""
 
 
 class _NoAnswerError(Exception):
@@ -31,6 +37,8 @@ def smoke(
     patience_seconds: float = _PATIENCE_SECONDS,
 ) -> None:
     """Ask every model; from its first answer on, each must be right.
+
+    A model that wants a key, where `SCORING_API_KEY` has none, is up and lets no stranger in: that is told, and passes.
 
     Args:
         urls: model name to where it is asked, as the stack's output `scoring_urls` has it.
@@ -58,6 +66,8 @@ def smoke(
                         _ask(asking, url, model, request)
                 for _ in range(REQUESTS - 1):
                     _ask(asking, url, model, request)
+            except _KeyWantedError:
+                console.print(f"{model} at {url} wants a key: without {API_KEY} it is not asked further", markup=False)
             except _NoAnswerError as error:
                 way_out = "see the pods' logs; monitoring/runbooks/ScoringDown.md begins there"
                 raise ToolchainError("the smoke test", f"{model} at {url}: {error}", way_out) from None
@@ -65,9 +75,11 @@ def smoke(
 
 def _ask(session: httpx.Client, url: str, model: str, request: Mapping[str, list[object]]) -> None:
     try:
-        answer = session.post(f"{url}/v1/predict", json=request)
+        answer = session.post(f"{url}/v1/predict", json=request, headers=key_headers())
     except httpx.HTTPError as error:
         raise _NoAnswerError(str(error) or type(error).__name__) from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED and not key_headers():
+        raise _KeyWantedError
     if answer.is_error:
         message = f"status {answer.status_code}"
         raise _NoAnswerError(message)

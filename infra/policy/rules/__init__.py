@@ -3,7 +3,7 @@
 from typing import Final
 
 from infra.policy.model import Rule, StackRule
-from infra.policy.rules import buckets, encryption, exposure, iam, images, logs, pods, protection, tags
+from infra.policy.rules import buckets, encryption, exposure, iam, images, logs, network, pods, protection, tags
 
 RULES: Final[tuple[Rule, ...]] = (
     *encryption.RULES,
@@ -17,5 +17,5 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """Those that look at one resource."""
 
-STACK_RULES: Final[tuple[StackRule, ...]] = buckets.STACK_RULES
+STACK_RULES: Final[tuple[StackRule, ...]] = (*buckets.STACK_RULES, *network.STACK_RULES)
 """Those that look at all resources together."""

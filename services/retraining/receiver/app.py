@@ -1,7 +1,6 @@
 """The HTTP application: routes, and nothing that is not about HTTP."""
 
 import asyncio
-import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeVar
 import httpx2
 import structlog
 from fastapi import FastAPI, Request
+from lifecycle.bearer import NoTokenError, shows_token
 from lifecycle.logs import error_facts
 from lifecycle.registry import ModelRefusedError
 from lifecycle.store import StoreUnavailableError
@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from retraining.receiver.asking import Asked, Notification, RetrainRequest, wishes
 from retraining.receiver.decision import Decision, Job
 from retraining.receiver.metrics import new_registry
+from retraining.receiver.openapi import documented, with_token
 from retraining.receiver.receiver import Receiver, Remembered, Seen
 from retraining.receiver.settings import ReceiverSettings
 from retraining.rollout.keeper import Keeper
@@ -58,6 +59,14 @@ class _RefusedError(Exception):
         self.code: Final = code
 
 
+class _ReceiverApp(FastAPI):
+    """FastAPI whose document names the token."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document."""
+        return with_token(super().openapi())
+
+
 def create_app(receiver: Receiver, settings: ReceiverSettings, rollouts: RolloutLooks | None = None) -> FastAPI:
     """The application, ready to be served; without `rollouts` it moves none."""
     looks = [_keep_looking("look_failed", receiver.look, settings.refresh_seconds)]
@@ -66,7 +75,7 @@ def create_app(receiver: Receiver, settings: ReceiverSettings, rollouts: Rollout
         looks.append(
             _keep_looking("rollout_look_failed", lambda: keeper.look(receiver.seen or {}), rollouts.look_seconds)
         )
-    app = FastAPI(title="Retraining", docs_url=None, redoc_url=None, lifespan=_lifespan(looks))
+    app = _ReceiverApp(title="Retraining", version="1", docs_url=None, redoc_url=None, lifespan=_lifespan(looks))
     registry = new_registry(receiver, None if rollouts is None else rollouts.keeper)
     app.add_exception_handler(_RefusedError, _on_refused)
     _add_wishes(app, receiver, settings)
@@ -77,13 +86,13 @@ def create_app(receiver: Receiver, settings: ReceiverSettings, rollouts: Rollout
         """The process answers."""
         return {"status": "live"}
 
-    @app.get("/ready")
+    @app.get("/ready", responses={503: {"description": "It is starting."}})
     async def ready() -> Response:
         """The token is there, and every model has been looked at."""
         fine = receiver.seen is not None and settings.token_file.is_file()
         return JSONResponse({"status": "ready" if fine else "starting"}, 200 if fine else 503)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """For Prometheus."""
         return PlainTextResponse(exposition.generate_latest(registry), media_type=exposition.CONTENT_TYPE_LATEST)
@@ -92,14 +101,14 @@ def create_app(receiver: Receiver, settings: ReceiverSettings, rollouts: Rollout
 
 
 def _add_wishes(app: FastAPI, receiver: Receiver, settings: ReceiverSettings) -> None:
-    @app.post("/v1/alerts")
+    @app.post("/v1/alerts", **documented(Notification))
     async def alerts(request: Request) -> Response:
         """Takes a notification of Alertmanager's webhook, version 4."""
         body = await _admitted(request, receiver, settings, "alert", Notification)
         decisions = [await _ask(receiver, asked) for asked in wishes(body, settings.alerts)]
         return JSONResponse({"decisions": [_decision(decision) for decision in decisions]})
 
-    @app.post("/v1/retrain")
+    @app.post("/v1/retrain", **documented(RetrainRequest, 202, 404, 409))
     async def retrain(request: Request) -> Response:
         """Takes the wish of a person or of the calendar; 202 where a run starts, 409 where none may, 404 otherwise."""
         body = await _admitted(request, receiver, settings, "person", RetrainRequest)
@@ -109,7 +118,7 @@ def _add_wishes(app: FastAPI, receiver: Receiver, settings: ReceiverSettings) ->
 
 
 def _add_runs(app: FastAPI, receiver: Receiver, settings: ReceiverSettings) -> None:
-    @app.get("/v1/runs")
+    @app.get("/v1/runs", **documented(None))
     async def runs(request: Request, model: str | None = None) -> Response:
         """The runs, newest first, and what was decided since the process began."""
         _authorize(request, settings.token_file)
@@ -145,12 +154,10 @@ async def _admitted(
 
 def _authorize(request: Request, token_file: Path) -> None:
     try:
-        token = token_file.read_bytes().strip()
-    except OSError:
+        shown = shows_token(request.headers.get("authorization", ""), token_file)
+    except NoTokenError:
         raise _RefusedError(503, "no_token", "the receiver has no token to compare with") from None
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    # Both compared: how long it takes says nothing of how much of a token was right.
-    if not token or not hmac.compare_digest(shown.strip().encode(), token) or scheme.lower() != "bearer":
+    if not shown:
         raise _RefusedError(401, "unauthorized", "show the token: `Authorization: Bearer <token>`")
 
 

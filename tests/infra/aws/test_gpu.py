@@ -36,13 +36,15 @@ def on() -> Rendered:
 def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off_removes_just_that(
     off: Rendered, on: Rendered
 ) -> None:
-    """Of what is there either way, Prometheus' configuration and rules alone are others."""
+    """Of what is there either way, Prometheus' configuration and rules, and whom it may call, alone are others."""
     before, after = ({resource.urn: resource for resource in stack.resources} for stack in (off, on))
     assert sorted(str(after[urn]) for urn in after.keys() - before.keys()) == [
         "ConfigMap dcgm-exporter-counters",
         "DaemonSet dcgm-exporter",
         "GpuMetrics gpu-metrics",
         "Namespace gpu",
+        "NetworkPolicy dcgm-exporter",
+        "NetworkPolicy deny-by-default-gpu",
         "NodePool node-pool-gpu",
         "Role prometheus-dcgm-exporter",
         "RoleBinding prometheus-dcgm-exporter",
@@ -50,7 +52,7 @@ def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off
     ]
     assert not before.keys() - after.keys()
     changed = {str(after[urn]) for urn in before if after[urn].inputs != before[urn].inputs}
-    assert changed == {"ConfigMap prometheus-config", "ConfigMap prometheus-rules"}
+    assert changed == {"ConfigMap prometheus-config", "ConfigMap prometheus-rules", "NetworkPolicy prometheus"}
     files = {key for stack in (off, on) for key in stack.the("ConfigMap", "prometheus-config").inputs["data"]}
     assert files - set(off.the("ConfigMap", "prometheus-config").inputs["data"]) == {"scrape_dcgm_exporter.yaml"}
 

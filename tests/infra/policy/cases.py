@@ -438,7 +438,30 @@ _KINDS: Final = {
 }
 _REFERS: Final = {"bucket": frozenset({"urn:models"})}
 
+_CLOSED: Final = "namespaces-deny-by-default"
+_ML: Final = resource(NAMESPACE, {"metadata": {"name": "ml"}}, urn="urn:ml")
+
+
+def network_policy(
+    namespace: Json = "ml", refers: Mapping[str, frozenset[str]] | None = None, **spec: Json
+) -> Resource:
+    """A policy that denies everything, with changes."""
+    denying = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return resource(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        {"metadata": {"namespace": namespace}, "spec": denying | spec},
+        refers=refers or {},
+    )
+
+
 STACK_PASSING: Final = {
+    _CLOSED: [
+        ("by name", [_ML, network_policy()]),
+        ("empty lists", [_ML, network_policy(ingress=[], egress=[])]),
+        ("beside others", [_ML, network_policy(podSelector={"matchLabels": {"a": "b"}}), network_policy()]),
+        ("by where the name comes from", [_ML, network_policy(UNKNOWN, {"metadata": frozenset({"urn:ml"})})]),
+    ]
+} | {
     rule: [
         ("by name", [bucket(), companion(kind)]),
         ("by where the name comes from", [bucket(), companion(kind, bucket=UNKNOWN, refers=_REFERS)]),
@@ -446,6 +469,17 @@ STACK_PASSING: Final = {
     for rule, kind in _KINDS.items()
 }
 STACK_VIOLATING: Final = {
+    _CLOSED: [
+        ("absent", [_ML]),
+        ("another namespace's", [_ML, network_policy("monitoring")]),
+        ("another's, unknown", [_ML, network_policy(UNKNOWN, {"spec": frozenset({"urn:ml"})})]),
+        ("some pods", [_ML, network_policy(podSelector={"matchLabels": {"a": "b"}})]),
+        ("some pods, by expression", [_ML, network_policy(podSelector={"matchExpressions": [{"key": "a"}]})]),
+        ("one direction", [_ML, network_policy(policyTypes=["Ingress"])]),
+        ("lets something through", [_ML, network_policy(ingress=[{}])]),
+        ("lets something out", [_ML, network_policy(egress=[{"to": []}])]),
+    ]
+} | {
     rule: [
         ("absent", [bucket()]),
         ("another bucket's", [bucket(), companion(kind, bucket="predictions")]),

@@ -76,3 +76,20 @@ def test_a_stack_without_models_fails(models: Path) -> None:
     """Nothing asked is nothing tested."""
     with pytest.raises(ToolchainError, match="no `scoring_urls`"):
         smoke({}, None, models)
+
+
+def test_a_model_that_wants_a_key_is_shown_the_one_that_there_is(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, its refusal says that it is up; with a wrong one, the release fails."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return ok() if request.headers.get("x-api-key") == "right" else httpx.Response(401)
+
+    def client() -> httpx.Client:
+        return httpx.Client(transport=httpx.MockTransport(answer))
+
+    smoke(URLS, client(), models, patience_seconds=0.1)
+    monkeypatch.setenv("SCORING_API_KEY", "right")
+    smoke(URLS, client(), models, patience_seconds=0.1)
+    monkeypatch.setenv("SCORING_API_KEY", "wrong")
+    with pytest.raises(ToolchainError, match="status 401"):
+        smoke(URLS, client(), models, patience_seconds=0.1)

@@ -31,6 +31,7 @@ UNTESTED = {
     "post": "tests/toolchain/ci/test_github.py, on a GitHub that answers from memory: it has no other effect",
     "plugins": "downloads official plugins, which machines without that network cannot have; its table is tested",
     "environments": "tests/toolchain/ci/test_plugins.py, which needs no process",
+    "sign": "tests/toolchain/ci/test_signing.py, with a cosign that writes down what it is asked for",
 }
 """Commands that tests/engine/test_ci.py does not run as a process, and where they are tested instead."""
 

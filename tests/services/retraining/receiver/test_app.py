@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +16,17 @@ from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
 from prometheus_client.parser import text_string_to_metric_families
 from retraining.receiver.app import RolloutLooks, create_app
-from retraining.receiver.asking import Asked
-from retraining.receiver.decision import Job
-from retraining.receiver.jobs import JobExistsError, NoTemplateError
-from retraining.receiver.receiver import Receiver, Seen
+from retraining.receiver.receiver import Receiver
 from retraining.receiver.settings import ReceiverSettings
 from retraining.rollout.keeper import Keeper
 from retraining.rollout.observation import UnobservedError
 from retraining.rollout.settings import RolloutSettings
 from retraining.rollout.trial import Observed
 from retraining.runs import Outcome, RunStore
+from tests.services.retraining.receiver.fakes import START, FakeJobs
 
 TOKEN = "s3cret-token"  # noqa: S105 - of this test alone
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
-START = datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-
-class FakeJobs:
-    """A cluster that runs nothing."""
-
-    def __init__(self) -> None:
-        """Empty, and answering."""
-        self.jobs: list[Job] = []
-        self.error: Exception | None = None
-        self.templates = ["car-loan", "other"]
-
-    def models(self) -> list[str]:
-        """Those that have a template."""
-        if self.error:
-            raise self.error
-        return self.templates
-
-    def of(self, model: str) -> list[Job]:
-        """The Jobs of a model."""
-        if self.error:
-            raise self.error
-        return [job for job in self.jobs if job.model == model]
-
-    def create(self, name: str, number: int, asked: Asked) -> None:
-        """Makes one, once."""
-        if asked.model not in self.templates:
-            message = f"no CronJob retraining-{asked.model}"
-            raise NoTemplateError(message)
-        if any(job.name == name for job in self.jobs):
-            raise JobExistsError(name)
-        self.jobs.append(
-            Job(
-                name=name,
-                run=f"uid-{name}",
-                model=asked.model,
-                number=number,
-                trigger=asked.trigger,
-                cause=asked.cause,
-                created_at=START,
-                finished_at=None,
-                failed=False,
-            )
-        )
-
-    def end(self, *, failed: bool = False, at: datetime = START) -> None:
-        """Ends the newest Job."""
-        self.jobs.append(replace(self.jobs.pop(), finished_at=at, failed=failed))
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Who talks to whom inside the cluster: one table, and the network policies that follow from it."""
