@@ -1,0 +1,155 @@
+"""Ramps the load on the local stack: `make ramp`."""
+
+import argparse
+import asyncio
+import gc
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import uvloop
+from scoring.wire import encode_json
+
+from benchmarks.ramp import plot, report
+from benchmarks.ramp.load import Outcome, send
+from benchmarks.ramp.report import Setting
+from benchmarks.ramp.shape import Shape
+from benchmarks.ramp.watch import Look, load_average, remembered, watch
+from benchmarks.serving import environments, machine
+from toolchain import stack
+from toolchain.demo.rows import DRIFT_BEGINS, MODEL, rows
+from toolchain.errors import ToolchainError
+from toolchain.install import install
+from toolchain.paths import REPOSITORY
+from toolchain.progress import console, duration, step
+
+_NUMBERS: Final = Path(__file__).parent
+_PAGE: Final = REPOSITORY / "docs" / "benchmarks"
+_TRIED: Final = REPOSITORY / "build" / "ramp"
+_WINDOW_SECONDS: Final = 5.0
+_BODIES: Final = 5000
+
+_BASE_PER_SECOND: Final = 150.0
+"""Ten times as much takes two fifths of a core of the pods, and as much again of the generator, relay and kernel."""
+
+_SETTING: Final = Setting(
+    model=MODEL, min_replicas=1, max_replicas=6, cpu_limit_millicores=200, target_cpu_percent=60
+)  # fmt: skip
+
+
+def configured(chosen: stack.Target, setting: Setting) -> stack.Target:
+    """The same stack with this setting on top of its configuration."""
+    scoring = {
+        "min_replicas": setting.min_replicas,
+        "max_replicas": setting.max_replicas,
+        "target_cpu_percent": setting.target_cpu_percent,
+        "resources": {"cpu_limit_millicores": setting.cpu_limit_millicores},
+    }
+    # Each of its chunks would be full within a second, and their evaluation takes a core.
+    settings = {"realtime-ml:scoring": scoring, "realtime-ml:drift": {"enabled": False}}
+    return replace(chosen, settings=chosen.settings | settings)
+
+
+async def _play(
+    outputs: dict[str, Any], shape: Shape, name: str, bodies: Sequence[bytes]
+) -> tuple[Outcome, list[Look]]:
+    """Sends the load and watches the pods at the same time."""
+    outcome, begun = Outcome(_WINDOW_SECONDS), time.monotonic()
+    kubectl = install(["kubectl"])["kubectl"]
+    watching = asyncio.create_task(watch(kubectl, Path(outputs["kubeconfig"]), name, begun, shape.seconds))
+    gc.disable()  # hundreds of thousands of latencies: a collection among them would be the largest
+    try:
+        await send(f"{outputs['scoring_url']}/v1/predict", bodies, shape.due(), outcome)
+    finally:
+        gc.enable()
+    return outcome, await watching
+
+
+def ramp(shape: Shape, setting: Setting, command: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Brings the stack up as the run wants it, ramps the load, and leaves the stack as it was configured.
+
+    Raises:
+        ToolchainError: the stack does not come up.
+        httpx.HTTPError: Prometheus does not answer.
+    """
+    chosen = stack.target(start=True)
+    bodies = [encode_json({"rows": [row.features]}) for row in rows()[: min(_BODIES, DRIFT_BEGINS)]]
+    stack.up(configured(chosen, setting))
+    try:
+        outputs = stack.outputs(chosen)
+        facts = machine.describe()
+        with step(f"a load from {shape.base_per_second:.0f} a second, times {shape.factor:g}, and back", shape.seconds):
+            began = datetime.now(UTC)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                outcome, looks = runner.run(_play(outputs, shape, f"scoring-{setting.model}", bodies))
+        kept = remembered(str(outputs["prometheus_url"]), setting.model, began.timestamp(), shape.seconds)
+    finally:
+        stack.up(chosen)
+    lines = report.windows(outcome, shape)
+    found = report.summary(
+        shape=shape, setting=setting, outcome=outcome, lines=lines, looks=looks, remembered=kept
+    )  # fmt: skip
+    run = {
+        "date": began.strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": environments.commit(),
+        "command": command,
+        "machine": facts,
+        "load_average_at_end": load_average(),
+    }
+    results = {"run": run, "shape": asdict(shape), "setting": asdict(setting), "summary": found}
+    return results, {"windows": lines, "looks": [asdict(look) for look in looks], "prometheus": kept}
+
+
+def _write(results: dict[str, Any], details: dict[str, Any], numbers: Path, page: Path) -> str:
+    """Writes the numbers into one folder, the page and its plot into another; gives the page."""
+    for folder in (numbers, page):
+        folder.mkdir(parents=True, exist_ok=True)
+    (numbers / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (numbers / "details.json").write_text(_lines(details), encoding="utf-8")
+    text = report.markdown(results)
+    (page / "ramp.md").write_text(text, encoding="utf-8")
+    plot.draw(results, details, page / "ramp.svg")
+    return text
+
+
+def _lines(details: dict[str, Any]) -> str:
+    """JSON with a line for each window and each look, so that two runs can be compared."""
+    parts = []
+    for name, entries in details.items():
+        if isinstance(entries, list):
+            inner = ",\n".join(json.dumps(entry) for entry in entries)
+            parts.append(f'"{name}": [\n{inner}\n]')
+        else:
+            parts.append(f'"{name}": {json.dumps(entries)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def main() -> int:
+    """Ramps, and writes results.json, details.json, and the page with its plot; 1 where a claim does not hold."""
+    parser = argparse.ArgumentParser(prog="make ramp", description="Ramps the load on the local stack.")
+    parser.add_argument("--base", type=float, help="requests a second; all that is written then goes to build/ramp/")
+    parser.add_argument("--hold", type=float, help="seconds at the top; likewise")
+    parser.add_argument("--rest", type=float, help="seconds at the base afterwards; likewise")
+    given = parser.parse_args()
+    chosen = {"hold_seconds": given.hold, "rest_seconds": given.rest}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    shape = Shape(base_per_second=given.base or _BASE_PER_SECOND, **chosen)
+    tried = bool(given.base or chosen)
+    console.print(f"[bold]Load ramp[/bold]: {duration(shape.seconds)} on 127.0.0.1")
+    try:
+        results, details = ramp(shape, _SETTING, " ".join(["make ramp", *sys.argv[1:]]))
+    except (ToolchainError, machine.BenchmarkError, httpx.HTTPError) as error:
+        console.print(f"[red]x[/red] {error}", markup=True)
+        return 1
+    print(_write(results, details, *((_TRIED, _TRIED) if tried else (_NUMBERS, _PAGE))))  # noqa: T201 - its answer
+    return 0 if all(one.met for one in report.verdicts(results["summary"], _SETTING)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
