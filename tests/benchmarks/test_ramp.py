@@ -53,10 +53,11 @@ def sent(answer: Answers, count: int = 40, pause: float = 0.0) -> tuple[Outcome,
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b"":
             got.append(await reader.readexactly(int(head.rpartition(b": ")[2])))
+            told = answer(len(got))
             await asyncio.sleep(pause)
-            writer.write(answer(len(got)))
-            if b"lose" in answer(len(got)):
+            if told == b"lose":
                 break
+            writer.write(told)
         writer.close()
 
     async def play() -> None:
