@@ -46,12 +46,14 @@ class Outcome:
         windows: in order of time.
         failures: how often each thing went wrong.
         late: how long after they were due requests were sent, in seconds: the generator's own part of the latencies.
+        bytes: of requests and answers, with their headers.
     """
 
     window_seconds: float
     windows: list[Window] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     late: "array[float]" = field(default_factory=lambda: array("d"))
+    bytes: int = 0
 
     def window(self, due: float) -> Window:
         """The window of a request that was due so many seconds from the start."""
@@ -73,14 +75,14 @@ class _Connection:
     def usable(self) -> bool:
         return self._kept and time.monotonic() < self._until
 
-    async def ask(self, request: bytes) -> int:
-        """Sends it, reads the whole answer, gives its status."""
+    async def ask(self, request: bytes) -> tuple[int, int]:
+        """Sends it, reads the whole answer, gives its status and its length."""
         self._writer.write(request)
         head = (await self._reader.readuntil(_HEAD_END)).lower()
         length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
         await self._reader.readexactly(int(length))
         self._kept = b"connection: close" not in head
-        return int(head[9:12])
+        return int(head[9:12]), len(head) + int(length)
 
     def close(self) -> None:
         self._writer.close()
@@ -109,7 +111,9 @@ async def send(url: str, bodies: Sequence[bytes], due: Iterator[float], outcome:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
                     if connection is None:
                         connection = _Connection(*await asyncio.open_connection(address.hostname, address.port))
-                    status = await connection.ask(requests[index % len(requests)])
+                    request = requests[index % len(requests)]
+                    status, length = await connection.ask(request)
+                    outcome.bytes += len(request) + length
                 failure = None if status == 200 else f"status {status}"  # noqa: PLR2004 - the one that is right
             except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
                 failure = type(error).__name__

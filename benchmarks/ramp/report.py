@@ -104,16 +104,16 @@ def reactions(shape: Shape, setting: Setting, looks: Sequence[Look], cpu_us: flo
     return found
 
 
-def cpu_us(shape: Shape, cpu_cores: Sequence[tuple[float, float]]) -> float:
-    """Processor time of a request at the top, in microseconds: of minutes that lie wholly in it.
+def held(shape: Shape, series: Sequence[tuple[float, float]]) -> float:
+    """The mean at the top of the load, of rates over minutes that lie wholly in it.
 
     Raises:
         ValueError: Prometheus kept nothing of that time.
     """
-    held = [cores for at, cores in cpu_cores if shape.held_at + 60 <= at <= shape.held_at + shape.hold_seconds]
-    if not held:
-        raise ValueError("Prometheus kept no processor time of the scoring pods at the top of the load")
-    return round(sum(held) / len(held) / (shape.base_per_second * shape.factor) * 1e6, 1)
+    values = [value for at, value in series if shape.held_at + 60 <= at <= shape.held_at + shape.hold_seconds]
+    if not values:
+        raise ValueError("Prometheus kept nothing of the scoring pods at the top of the load")
+    return sum(values) / len(values)
 
 
 def summary(
@@ -126,7 +126,7 @@ def summary(
     remembered: Mapping[str, Sequence[tuple[float, float]]],
 ) -> dict[str, Any]:
     """What a reader wants to know first."""
-    each_us = cpu_us(shape, remembered["cpu_cores"])
+    each_us = round(held(shape, remembered["cpu_cores"]) / (shape.base_per_second * shape.factor) * 1e6, 1)
     missing = reactions(shape, setting, looks, each_us)
     answered = sum(len(window.latencies) for window in outcome.windows)
     latencies = array("d", (latency for window in outcome.windows for latency in window.latencies))
@@ -142,6 +142,8 @@ def summary(
         "over_objective_seconds": len(over) * outcome.window_seconds,
         "over_objective_while_reacting_seconds": len(excused) * outcome.window_seconds,
         "cpu_us": each_us,
+        "request_bytes": round(outcome.bytes / max(1, answered), 1),
+        "log_record_bytes": round(held(shape, remembered["log_record_bytes"]), 1),
         "pods_most": max(look.ready for look in looks),
         "pods_at_end": looks[-1].ready,
         "reactions": [asdict(one) | {"seconds": one.seconds} for one in missing],
@@ -219,7 +221,8 @@ _SHOWED: Final = """\
   sent late by {generator_late_p99_ms:.1f} ms at the 99th percentile, which is in these numbers.
 - The 99th percentile of a window was beyond the objective for {over_objective_seconds:.0f} s in all,
   {over_objective_while_reacting_seconds:.0f} s of them while a pod was missing.
-- A request took {cpu_us:.0f} us of a pod's processor time at the top.
+- A request took {cpu_us:.0f} us of a pod's processor time at the top, {request_bytes:.0f} bytes on the wire with its
+  answer, and {log_record_bytes:.0f} bytes in the object store.
 - The pods were back at their fewest {back}."""
 _MISSING: Final = """\
 Wanted: the load passed what the pods before it use at the autoscaler's target and its tolerance of a tenth. Ready: as

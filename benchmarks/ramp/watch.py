@@ -24,6 +24,10 @@ _QUERIES: Final[Mapping[str, str]] = {
         "1000 * histogram_quantile(0.99, sum by (le) (rate("
         'scoring_request_duration_seconds_bucket{{route="/v1/predict", model="{model}"}}[1m])))'
     ),
+    "log_record_bytes": (
+        'sum(rate(scoring_log_bytes_total{{model="{model}"}}[1m]))'
+        ' / (sum(rate(scoring_log_records_total{{model="{model}", outcome="stored"}}[1m])) > 0)'
+    ),
 }
 
 

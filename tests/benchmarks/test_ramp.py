@@ -85,6 +85,7 @@ def test_bodies_are_sent_in_turn_and_answers_counted() -> None:
     outcome, got = sent(lambda _count: GOOD)
     assert sorted(got) == sorted([b"{}", b"[]"] * 20)
     assert (len(outcome.window(0).latencies), outcome.window(0).failed) == (40, 0)
+    assert outcome.bytes > 40 * len(GOOD)
 
 
 def test_what_is_not_answered_well_is_a_failure_of_its_kind() -> None:
@@ -153,7 +154,7 @@ def run(*, ready_late: float = 0.0, slow_at: int | None = None, failed: int = 0)
         for at in range(0, 180, 5)
     ]
     # 0.1 cores at 100 requests a second: a millisecond each, so that a pod at its target carries 55 with the tolerance.
-    kept = {"cpu_cores": [(float(at), 0.1) for at in range(0, 180, 15)], "served_p99_ms": [(0.0, 1.0)]}
+    kept = {"cpu_cores": [(float(at), 0.1) for at in range(0, 180, 15)], "log_record_bytes": [(90.0, 50.0)]}
     lines = report.windows(outcome, SHAPE)
     found = report.summary(shape=SHAPE, setting=SETTING, outcome=outcome, lines=lines, looks=looks, remembered=kept)
     machine = {"cores": 2, "cpu": "a", "kernel": "6", "python": "3", "load_average_at_start": 0.1}
