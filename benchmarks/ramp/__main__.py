@@ -20,7 +20,7 @@ from benchmarks.ramp import plot, report
 from benchmarks.ramp.load import Outcome, send
 from benchmarks.ramp.report import Setting
 from benchmarks.ramp.shape import Shape
-from benchmarks.ramp.watch import Look, load_average, remembered, watch
+from benchmarks.ramp.watch import Look, drift_rows_per_second, load_average, remembered, watch
 from benchmarks.serving import environments, machine
 from toolchain import stack
 from toolchain.demo.rows import DRIFT_BEGINS, MODEL, rows
@@ -34,6 +34,8 @@ _PAGE: Final = REPOSITORY / "docs" / "benchmarks"
 _TRIED: Final = REPOSITORY / "build" / "ramp"
 _WINDOW_SECONDS: Final = 5.0
 _BODIES: Final = 5000
+_PATIENCE_SECONDS: Final = 400
+"""With half a million predictions to evaluate."""
 
 _BASE_PER_SECOND: Final = 150.0
 """Ten times as much takes two fifths of a core of the pods, and as much again of the generator, relay and kernel."""
@@ -91,10 +93,12 @@ def ramp(shape: Shape, setting: Setting, command: str) -> tuple[dict[str, Any], 
         kept = remembered(str(outputs["prometheus_url"]), setting.model, began.timestamp(), shape.seconds)
     finally:
         stack.up(chosen)
+    with step("drift evaluation of what was predicted", _PATIENCE_SECONDS):
+        drift = drift_rows_per_second(str(outputs["prometheus_url"]), setting.model, _PATIENCE_SECONDS)
     lines = report.windows(outcome, shape)
     found = report.summary(
         shape=shape, setting=setting, outcome=outcome, lines=lines, looks=looks, remembered=kept
-    )  # fmt: skip
+    ) | {"drift_rows_per_second": drift}  # fmt: skip
     run = {
         "date": began.strftime("%Y-%m-%d %H:%M UTC"),
         "commit": environments.commit(),

@@ -45,7 +45,7 @@ def render(sources: Collection[str]) -> dict[str, str]:
 
 
 def _problems(one: Dashboard, known: promql.Series) -> Iterator[str]:
-    for shown in (*one.panels, *one.annotations):
+    for shown in one.shown:
         where = f"{_place(shown)}: {one.title}: {shown.title}"
         if shown.source not in _SOURCES:
             yield f"{where}: there is no data source {shown.source}; there are {', '.join(sorted(_SOURCES))}"

@@ -62,6 +62,11 @@ class Dashboard:
     needs: frozenset[str] = frozenset()
     annotations: Sequence[Annotation] = ()
 
+    @property
+    def shown(self) -> list[Panel | Annotation]:
+        """Everything on it that asks a data source."""
+        return [*self.panels, *self.annotations]
+
 
 _M: Final = 'model=~"$model"'
 _GPU: Final = "{{node}} {{gpu}}"

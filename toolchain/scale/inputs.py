@@ -16,9 +16,6 @@ from toolchain.scale.model import Inputs
 ENVIRONMENT: Final = "prod"
 FAMILY: Final = "m7g"
 
-DRIFT_ROWS_PER_SECOND: Final = 500.0
-"""Measured."""
-
 _BENCHMARKS: Final = REPOSITORY / "benchmarks"
 _RULES: Final = "cost"
 
@@ -42,7 +39,8 @@ def read() -> Inputs:
         max_replicas=scoring.max_replicas,
         pool_cores=stack.aws.node_pools.cpu.cpu_limit,
         zones=zones,
-        drift_rows_per_second=DRIFT_ROWS_PER_SECOND,
+        drift_rows_per_second=measured("ramp")["summary"]["drift_rows_per_second"],
+        drift_memory_mib=stack.drift.resources.memory_limit_mib,
         request_bytes=measured("ramp")["summary"]["request_bytes"],
         record_bytes=measured("ramp")["summary"]["log_record_bytes"],
         core_usd_hour=core_usd_hour(FAMILY),

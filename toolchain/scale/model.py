@@ -19,6 +19,12 @@ NODE_CORES_TAKEN: Final = 0.6
 OTHER_CORES: Final = 1.5
 """Requests of everything that is no scoring pod: Prometheus, Alertmanager, Grafana, drift, retraining's receiver."""
 
+DRIFT_LIBRARIES_MIB: Final = 600
+"""What NannyML and the service take before the first row."""
+
+DRIFT_ROW_BYTES: Final = 100
+"""Of a prediction of seven features in memory. Evaluation reads an hour of them at a time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -33,6 +39,7 @@ class Inputs:
         pool_cores: the node pools' limit.
         zones: availability zones, each with a node.
         drift_rows_per_second: predictions a second that one evaluation after the other keeps up with.
+        drift_memory_mib: what an evaluation may take.
         request_bytes: of a request of one row and its answer, with their headers.
         record_bytes: of a prediction in the object store.
         core_usd_hour: of a node, with what Auto Mode takes.
@@ -49,6 +56,7 @@ class Inputs:
     pool_cores: int
     zones: int
     drift_rows_per_second: float
+    drift_memory_mib: int
     request_bytes: float
     record_bytes: float
     core_usd_hour: float
@@ -148,10 +156,15 @@ class Part:
 
 PARTS: Final = (
     Part(
-        name="drift evaluation, one process a stack",
+        name="drift evaluation's one process",
         turn="`scoring.prediction_log.sample_rate`: a chunk of thousands of rows says the same of a share of them",
         limit=lambda inputs: inputs.drift_rows_per_second,
         of_peak=False,
+    ),
+    Part(
+        name="drift evaluation's memory, for an hour's rows",
+        turn="`drift.resources.memory_limit_mib`, or the sample rate again",
+        limit=lambda inputs: (inputs.drift_memory_mib - DRIFT_LIBRARIES_MIB) * 2**20 / DRIFT_ROW_BYTES / 3600,
     ),
     Part(
         name="the autoscaler's most pods",

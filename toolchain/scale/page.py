@@ -6,6 +6,7 @@ from benchmarks.serving.workload import BATCH_ROWS
 from toolchain.ci.prices import read_prices
 from toolchain.scale import inputs as source
 from toolchain.scale.model import (
+    DRIFT_ROW_BYTES,
     LOADS,
     NODE_CORES,
     NODE_CORES_TAKEN,
@@ -100,7 +101,8 @@ def _inputs(found: Inputs) -> list[str]:
         ("of its core that a pod uses before there is another", f"{found.target:.0%}", "`scoring.target_cpu_percent`"),
         ("so a pod is planned with", f"{found.planned_per_second:,.0f} requests/s", ""),
         ("a prediction in the object store", f"{found.record_bytes:.0f} bytes", "`benchmarks/ramp/results.json`"),
-        ("drift evaluation", f"{found.drift_rows_per_second:,.0f} predictions/s", "`toolchain/scale/inputs.py`"),
+        ("drift evaluation", f"{found.drift_rows_per_second:,.0f} predictions/s", "likewise"),
+        ("an hour of predictions in its memory", f"{DRIFT_ROW_BYTES} bytes each", f"of {found.drift_memory_mib} MiB"),
         ("a node", f"{NODE_CORES} cores, {NODE_CORES_TAKEN:g} taken", f"{source.FAMILY}.2xlarge"),
         ("everything that is no scoring pod asks for", f"{OTHER_CORES:g} cores", "`infra/config/`"),
         ("a pod asks for", f"{found.pod_cores:g} cores", f"`Pulumi.{source.ENVIRONMENT}.yaml`"),

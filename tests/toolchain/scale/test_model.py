@@ -16,6 +16,7 @@ INPUTS = Inputs(
     pool_cores=16,
     zones=3,
     drift_rows_per_second=2000,
+    drift_memory_mib=1600,
     request_bytes=800,
     record_bytes=1024,
     core_usd_hour=0.1,
@@ -60,19 +61,24 @@ def test_money_is_counted_by_what_it_goes_to() -> None:
 
 
 def test_a_part_gives_way_where_more_is_asked_than_it_carries() -> None:
-    """Drift keeps up with 2,000 on average; 20 pods carry 10,000, the pool's 16 cores less the rest 13,300."""
-    assert [round(part.limit(INPUTS)) for part in PARTS] == [2000, 10_000, 13_300]
-    drift, pods, pool = PARTS
+    """As configured above, by hand.
+
+    Drift keeps up with 2,000 on average, and has 1,000 MiB for an hour of 2,913 a second. Twenty pods carry 10,000, and
+    the pool's 16 cores, less what others take, 13,300.
+    """
+    assert [round(part.limit(INPUTS)) for part in PARTS] == [2000, 2913, 10_000, 13_300]
+    drift, memory, pods, pool = PARTS
     assert gives_way(load(1999), INPUTS) == []
     assert gives_way(load(2001), INPUTS) == [drift]
-    assert gives_way(load(1000, 10_001), INPUTS) == [pods]
-    assert gives_way(load(13_301), INPUTS) == [drift, pods, pool]
+    assert gives_way(load(1000, 2914), INPUTS) == [memory]
+    assert gives_way(load(1000, 10_001), INPUTS) == [memory, pods]
+    assert gives_way(load(13_301), INPUTS) == [drift, memory, pods, pool]
 
 
 def test_the_next_to_give_way_is_the_fullest() -> None:
     """By how many times the load it carries."""
-    part, times = next_to_give_way(load(1000, 8000), INPUTS)
-    assert (part, times) == (PARTS[1], 1.25)
+    part, times = next_to_give_way(load(1000, 8000), replace(INPUTS, drift_memory_mib=10_000))
+    assert (part, times) == (PARTS[2], 1.25)
 
 
 @pytest.mark.parametrize("field", ["pod_per_second", "target", "max_replicas", "pool_cores", "drift_rows_per_second"])
