@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,15 +36,16 @@ _PAGE: Final = REPOSITORY / "docs" / "benchmarks"
 _TRIED: Final = REPOSITORY / "build" / "ramp"
 _WINDOW_SECONDS: Final = 5.0
 _BODIES: Final = 5000
+_PRIORITY: Final = -10
 _PATIENCE_SECONDS: Final = 400
 """With half a million predictions to evaluate."""
 
-_BASE_PER_SECOND: Final = 150.0
-"""Ten times as much takes two fifths of a core of the pods, and as much again of the generator, relay and kernel."""
+_BASE_PER_SECOND: Final = 200.0
+"""Ten times as much takes a third of a core of the pods, and twice that of the generator, the relay and the kernel."""
 
-_SETTING: Final = Setting(
-    model=MODEL, min_replicas=1, max_replicas=6, cpu_limit_millicores=200, target_cpu_percent=60
-)  # fmt: skip
+_SETTING: Final = Setting(model=MODEL, min_replicas=1, max_replicas=6, cpu_limit_millicores=500, target_cpu_percent=20)
+"""A tenth of a core a pod, so that a few of them fit two cores; with room above it, for a pod that writes its log takes
+tens of milliseconds at once, and one that starts takes seconds."""
 
 
 def configured(chosen: stack.Target, setting: Setting) -> stack.Target:
@@ -65,11 +68,16 @@ async def _play(
     outcome, begun = Outcome(_WINDOW_SECONDS), time.monotonic()
     kubectl = install(["kubectl"])["kubectl"]
     watching = asyncio.create_task(watch(kubectl, Path(outputs["kubeconfig"]), name, begun, shape.seconds))
+    # A client that waits for a core measures itself.
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     gc.disable()  # hundreds of thousands of latencies: a collection among them would be the largest
     try:
         await send(f"{outputs['scoring_url']}/v1/predict", bodies, shape.due(), outcome)
     finally:
         gc.enable()
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
     return outcome, await watching
 
 
