@@ -215,7 +215,7 @@ to ten seconds each: a Service spreads connections, so that clients that never c
 From {base_per_second:,.0f} requests a second to {top:,.0f} within {rise_seconds:.0f} s, {hold_seconds:.0f} s there,
 back within {fall_seconds:.0f} s. For this run the autoscaler's target is {target_millicores:.0f} thousandths of a core
 ({target_cpu_percent} % of the limit of {cpu_limit_millicores}), so that ten times the load needs several pods on a
-machine this small; its behaviour is the stack's own, with {min_replicas} to {max_replicas} pods. Drift evaluation is off."""
+machine this small; its behaviour is the stack's own, with {min_replicas} to {max_replicas} pods. Drift is off."""
 _SHOWED: Final = """\
 - {requests:,} requests; median {p50_ms:.1f} ms, 99th percentile {p99_ms:.1f} ms over all of them. The generator itself
   sent late by {generator_late_p99_ms:.1f} ms at the 99th percentile, which is in these numbers.

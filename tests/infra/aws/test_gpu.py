@@ -36,7 +36,7 @@ def on() -> Rendered:
 def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off_removes_just_that(
     off: Rendered, on: Rendered
 ) -> None:
-    """Of what is there either way, Prometheus' configuration and rules alone are others."""
+    """Of what is there either way, Prometheus' configuration and rules and Grafana's dashboards alone are others."""
     before, after = ({resource.urn: resource for resource in stack.resources} for stack in (off, on))
     assert sorted(str(after[urn]) for urn in after.keys() - before.keys()) == [
         "ConfigMap dcgm-exporter-counters",
@@ -50,7 +50,7 @@ def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off
     ]
     assert not before.keys() - after.keys()
     changed = {str(after[urn]) for urn in before if after[urn].inputs != before[urn].inputs}
-    assert changed == {"ConfigMap prometheus-config", "ConfigMap prometheus-rules"}
+    assert changed == {"ConfigMap grafana-dashboards", "ConfigMap prometheus-config", "ConfigMap prometheus-rules"}
     files = {key for stack in (off, on) for key in stack.the("ConfigMap", "prometheus-config").inputs["data"]}
     assert files - set(off.the("ConfigMap", "prometheus-config").inputs["data"]) == {"scrape_dcgm_exporter.yaml"}
 
