@@ -62,10 +62,10 @@ def test_the_rules_for_gpus_are_those_of_stacks_that_have_some() -> None:
     assert not without.keys() - with_them.keys()
 
 
-def test_the_rules_ask_for_nothing_that_is_not_told() -> None:
+@pytest.mark.parametrize("file", ["rules/gpu.yaml", "rules/cost.yaml", "dashboards/panels.py"])
+def test_rules_and_panels_ask_for_nothing_that_is_not_told(file: str) -> None:
     """A field that is misspelt, or not collected, makes an alert that never fires."""
-    text = (ROOT / "monitoring" / "rules" / "gpu.yaml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"DCGM_\w+", text))
+    asked = set(re.findall(r"DCGM_\w+", (ROOT / "monitoring" / file).read_text(encoding="utf-8")))
     assert asked
     assert asked <= set(COUNTERS)
 
