@@ -37,8 +37,8 @@ _TRIED: Final = REPOSITORY / "build" / "ramp"
 _WINDOW_SECONDS: Final = 5.0
 _BODIES: Final = 5000
 _PRIORITY: Final = -10
-_PATIENCE_SECONDS: Final = 400
-"""With half a million predictions to evaluate."""
+_PATIENCE_SECONDS: Final = 240
+"""With a quarter of a million predictions to evaluate."""
 
 _BASE_PER_SECOND: Final = 200.0
 """Ten times as much takes a third of a core of the pods, and twice that of the generator, the relay and the kernel."""

@@ -20,11 +20,11 @@ class Shape:
 
     base_per_second: float
     factor: float = 10
-    calm_seconds: float = 45
-    rise_seconds: float = 180
-    hold_seconds: float = 150
-    fall_seconds: float = 90
-    rest_seconds: float = 450
+    calm_seconds: float = 30
+    rise_seconds: float = 120
+    hold_seconds: float = 105
+    fall_seconds: float = 60
+    rest_seconds: float = 420
 
     @property
     def held_at(self) -> float:
