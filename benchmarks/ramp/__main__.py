@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from benchmarks.ramp import plot, report
 from benchmarks.ramp.load import Outcome, send
 from benchmarks.ramp.report import Setting
 from benchmarks.ramp.shape import Shape
-from benchmarks.ramp.watch import Look, drift_rows_per_second, load_average, remembered, watch
+from benchmarks.ramp.watch import Look, remembered, watch
 from benchmarks.serving import environments, machine
 from toolchain import stack
 from toolchain.demo.rows import DRIFT_BEGINS, MODEL, rows
@@ -37,8 +37,6 @@ _TRIED: Final = REPOSITORY / "build" / "ramp"
 _WINDOW_SECONDS: Final = 5.0
 _BODIES: Final = 5000
 _PRIORITY: Final = -10
-_PATIENCE_SECONDS: Final = 240
-"""With a quarter of a million predictions to evaluate."""
 
 _BASE_PER_SECOND: Final = 200.0
 """Ten times as much takes a third of a core of the pods, and twice that of the generator, the relay and the kernel."""
@@ -48,7 +46,7 @@ _SETTING: Final = Setting(model=MODEL, min_replicas=1, max_replicas=6, cpu_limit
 tens of milliseconds at once, and one that starts takes seconds."""
 
 
-def configured(chosen: stack.Target, setting: Setting) -> stack.Target:
+def _configured(chosen: stack.Target, setting: Setting) -> stack.Target:
     """The same stack with this setting on top of its configuration."""
     scoring = {
         "min_replicas": setting.min_replicas,
@@ -81,50 +79,51 @@ async def _play(
     return outcome, await watching
 
 
-def ramp(shape: Shape, setting: Setting, command: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Brings the stack up as the run wants it, ramps the load, and leaves the stack as it was configured.
+@contextmanager
+def running(setting: Setting) -> Iterator[dict[str, Any]]:
+    """Has the stack as the run wants it, gives its outputs, and leaves it as it was configured.
 
     Raises:
-        ToolchainError: the stack does not come up.
-        httpx.HTTPError: Prometheus does not answer.
+        ToolchainError: it does not come up.
     """
     chosen = stack.target(start=True)
-    bodies = [encode_json({"rows": [row.features]}) for row in rows()[: min(_BODIES, DRIFT_BEGINS)]]
-    stack.up(configured(chosen, setting))
+    stack.up(_configured(chosen, setting))
     try:
-        outputs = stack.outputs(chosen)
-        facts = machine.describe()
-        with step(f"a load from {shape.base_per_second:.0f} a second, times {shape.factor:g}, and back", shape.seconds):
-            began = datetime.now(UTC)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                outcome, looks = runner.run(_play(outputs, shape, f"scoring-{setting.model}", bodies))
-        kept = remembered(str(outputs["prometheus_url"]), setting.model, began.timestamp(), shape.seconds)
+        yield stack.outputs(chosen)
     finally:
         stack.up(chosen)
-    with step("drift evaluation of what was predicted", _PATIENCE_SECONDS):
-        drift = drift_rows_per_second(str(outputs["prometheus_url"]), setting.model, _PATIENCE_SECONDS)
+
+
+def ramp(
+    outputs: dict[str, Any], shape: Shape, setting: Setting, folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ramps the load; gives results.json's content and that of details.json, which it writes into a folder at once.
+
+    Raises:
+        httpx.HTTPError: Prometheus does not answer.
+        ValueError: it kept nothing of the run.
+    """
+    bodies = [encode_json({"rows": [row.features]}) for row in rows()[: min(_BODIES, DRIFT_BEGINS)]]
+    run = {"commit": environments.commit(), "machine": machine.describe()}
+    with step(f"a load from {shape.base_per_second:.0f} a second, times {shape.factor:g}, and back", shape.seconds):
+        began = datetime.now(UTC)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            outcome, looks = runner.run(_play(outputs, shape, f"scoring-{setting.model}", bodies))
+    kept = remembered(str(outputs["prometheus_url"]), setting.model, began.timestamp(), shape.seconds)
     lines = report.windows(outcome, shape)
-    found = report.summary(
-        shape=shape, setting=setting, outcome=outcome, lines=lines, looks=looks, remembered=kept
-    ) | {"drift_rows_per_second": drift}  # fmt: skip
-    run = {
-        "date": began.strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": environments.commit(),
-        "command": command,
-        "machine": facts,
-        "load_average_at_end": load_average(),
-    }
-    results = {"run": run, "shape": asdict(shape), "setting": asdict(setting), "summary": found}
-    return results, {"windows": lines, "looks": [asdict(look) for look in looks], "prometheus": kept}
+    details = {"windows": lines, "looks": [asdict(look) for look in looks], "prometheus": kept}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "details.json").write_text(_lines(details), encoding="utf-8")
+    found = report.summary(shape=shape, setting=setting, outcome=outcome, lines=lines, looks=looks, remembered=kept)
+    run |= {"date": began.strftime("%Y-%m-%d %H:%M UTC"), "command": " ".join(["make ramp", *sys.argv[1:]])}
+    return {"run": run, "shape": asdict(shape), "setting": asdict(setting), "summary": found}, details
 
 
 def _write(results: dict[str, Any], details: dict[str, Any], numbers: Path, page: Path) -> str:
     """Writes the numbers into one folder, the page and its plot into another; gives the page."""
-    for folder in (numbers, page):
-        folder.mkdir(parents=True, exist_ok=True)
     (numbers / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (numbers / "details.json").write_text(_lines(details), encoding="utf-8")
     text = report.markdown(results)
+    page.mkdir(parents=True, exist_ok=True)
     (page / "ramp.md").write_text(text, encoding="utf-8")
     plot.draw(results, details, page / "ramp.svg")
     return text
@@ -154,12 +153,14 @@ def main() -> int:
     shape = Shape(base_per_second=given.base or _BASE_PER_SECOND, **chosen)
     tried = bool(given.base or chosen)
     console.print(f"[bold]Load ramp[/bold]: {duration(shape.seconds)} on 127.0.0.1")
+    numbers, page = (_TRIED, _TRIED) if tried else (_NUMBERS, _PAGE)
     try:
-        results, details = ramp(shape, _SETTING, " ".join(["make ramp", *sys.argv[1:]]))
-    except (ToolchainError, machine.BenchmarkError, httpx.HTTPError) as error:
+        with running(_SETTING) as outputs:
+            results, details = ramp(outputs, shape, _SETTING, numbers)
+            print(_write(results, details, numbers, page))  # noqa: T201 - its answer
+    except (ToolchainError, machine.BenchmarkError, httpx.HTTPError, ValueError) as error:
         console.print(f"[red]x[/red] {error}", markup=True)
         return 1
-    print(_write(results, details, *((_TRIED, _TRIED) if tried else (_NUMBERS, _PAGE))))  # noqa: T201 - its answer
     return 0 if all(one.met for one in report.verdicts(results["summary"], _SETTING)) else 1
 
 

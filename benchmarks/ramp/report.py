@@ -223,8 +223,7 @@ _SHOWED: Final = """\
   {over_objective_while_reacting_seconds:.0f} s of them while a pod was missing.
 - A request took {cpu_us:.0f} us of a pod's processor time at the top, {request_bytes:.0f} bytes on the wire with its
   answer, and {log_record_bytes:.0f} bytes in the object store.
-- The pods were back at their fewest {back}.
-- Switched on again, drift evaluation went through these predictions at {drift} a second, in chunks of 1,000."""
+- The pods were back at their fewest {back}."""
 _MISSING: Final = """\
 Wanted: the load passed what the pods before it use at the autoscaler's target and its tolerance of a tenth. Ready: as
 seen every five seconds; negative is early, for pods come by twos."""
@@ -267,7 +266,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         "",
         "## What it showed",
         "",
-        *_SHOWED.format(**found, back=back, drift=f"{found['drift_rows_per_second'] or 0:,.0f}").splitlines(),
+        *_SHOWED.format(**found, back=back).splitlines(),
         "",
         "## How long a pod was missing",
         "",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -101,30 +100,6 @@ def remembered(prometheus_url: str, model: str, start: float, seconds: float) ->
     return series
 
 
-def drift_rows_per_second(prometheus_url: str, model: str, patience_seconds: float) -> float | None:
-    """How fast drift evaluation worked through what the run left it; None where it has not within this time.
-
-    Of its latest evaluation: a backlog is taken at once, so that its start weighs little.
-
-    Raises:
-        httpx.HTTPError: Prometheus does not answer.
-    """
-    until = time.monotonic() + patience_seconds
-    while time.monotonic() < until:
-        rows = _value(prometheus_url, f'sum(drift_rows_evaluated_total{{model="{model}"}})')
-        seconds = _value(prometheus_url, f'max(drift_evaluation_duration_seconds{{model="{model}"}})')
-        if rows and seconds:
-            return round(rows / seconds, 1)
-        time.sleep(1)
-    return None
-
-
-def _value(prometheus_url: str, query: str) -> float | None:
-    answer = httpx.get(f"{prometheus_url}/api/v1/query", params={"query": query}, timeout=30).raise_for_status()
-    result = answer.json()["data"]["result"]
-    return float(result[0]["value"][1]) if result else None
-
-
 def _pairs(result: Sequence[Mapping[str, Any]], start: float) -> list[tuple[float, float]]:
     values = result[0]["values"] if result else []
     return [(round(at - start, 1), round(float(value), 4)) for at, value in values if value != "NaN"]
@@ -132,8 +107,3 @@ def _pairs(result: Sequence[Mapping[str, Any]], start: float) -> list[tuple[floa
 
 def _millicores(quantity: str) -> float:
     return float(quantity[:-1]) if quantity.endswith("m") else float(quantity) * 1000
-
-
-def load_average() -> float:
-    """Processes that want a core, on average over the last minute."""
-    return round(os.getloadavg()[0], 1)

@@ -24,8 +24,8 @@ _HEAD: Final = """\
 # How far it goes, and what it costs
 
 Written by `make docs` from a model (`toolchain/scale/model.py`) and what it starts from; nothing here was run at these
-sizes. Measured is what a pod does, on the machine that [Serving, measured](benchmarks/serving.md) and
-[A load that grows tenfold](benchmarks/ramp.md) name; the rest follows by arithmetic.
+sizes. Measured is what a pod does, on the machine that [Serving, measured](benchmarks/serving.md) names; the rest
+follows by arithmetic.
 
 ## What it starts from
 
@@ -43,10 +43,9 @@ Dollars a month, on demand, with nodes for the peak all month, which is more tha
 takes a third to a half off the nodes. The prediction log is counted with one month kept; every further month that
 `aws.object_store.prediction_expiry_days` keeps adds the same again. Traffic between zones and training are not counted.
 
-The pods are those of a core that does nothing else. In the ramp, where requests come apart from each other and pods
-share two cores with everything, a request took {apart_us:.0f} us of processor time in place of {alone_us:.0f} us,
-{times:.1f} times as much. At such a price a pod at its target answers {apart_planned:,.0f} a second in place of
-{planned:,.0f}: multiply the pods by as much until your own traffic was measured.
+The pods are those of full connections. Where requests come apart from each other, each takes {apart_us:.0f} us of
+processor time in place of {alone_us:.0f} us, {times:.1f} times as much, and a pod at its target answers
+{apart_planned:,.0f} a second in place of {planned:,.0f}: multiply the pods by as much until your traffic was measured.
 
 ## What gives way first, and what to turn then
 
@@ -71,16 +70,15 @@ Past that, in the order in which it pays:
 def page() -> str:
     """The page in Markdown."""
     found = source.read()
-    apart_us = float(source.measured("ramp")["summary"]["cpu_us"])
     alone_us = 1e6 / found.pod_per_second
     return _HEAD.format(
         inputs="\n".join(_inputs(found)),
         family=source.FAMILY,
         table="\n".join(_sizes(found)),
-        apart_us=apart_us,
+        apart_us=source.APART_US,
         alone_us=alone_us,
-        times=apart_us / alone_us,
-        apart_planned=found.planned_per_second * alone_us / apart_us,
+        times=source.APART_US / alone_us,
+        apart_planned=found.planned_per_second * alone_us / source.APART_US,
         planned=found.planned_per_second,
         batch_times=source.batch_per_second() / found.pod_per_second,
         batch_rows=BATCH_ROWS,
@@ -100,7 +98,7 @@ def _inputs(found: Inputs) -> list[str]:
          "`benchmarks/serving/results.json`"),
         ("of its core that a pod uses before there is another", f"{found.target:.0%}", "`scoring.target_cpu_percent`"),
         ("so a pod is planned with", f"{found.planned_per_second:,.0f} requests/s", ""),
-        ("a prediction in the object store", f"{found.record_bytes:.0f} bytes", "`benchmarks/ramp/results.json`"),
+        ("a prediction in the object store", f"{found.record_bytes:.0f} bytes", "`toolchain/scale/inputs.py`"),
         ("drift evaluation", f"{found.drift_rows_per_second:,.0f} predictions/s", "likewise"),
         ("an hour of predictions in its memory", f"{DRIFT_ROW_BYTES} bytes each", f"of {found.drift_memory_mib} MiB"),
         ("a node", f"{NODE_CORES} cores, {NODE_CORES_TAKEN:g} taken", f"{source.FAMILY}.2xlarge"),
@@ -110,7 +108,7 @@ def _inputs(found: Inputs) -> list[str]:
         ("control plane, NAT gateways, load balancer", f"{found.standing_usd_month:,.0f} USD a month",
          f"`toolchain/ci/prices.yaml`, {prices.region}, {prices.as_of}"),
         ("a request and its answer, with their headers", f"{found.request_bytes:.0f} bytes",
-         "`benchmarks/ramp/results.json`"),
+         "`toolchain/scale/inputs.py`"),
         ("load balancer", f"{found.balancer_usd_gb} USD a GB", "`toolchain/ci/prices.yaml`"),
         ("object store", f"{found.stored_usd_gib_month} USD a GiB and month", "likewise"),
     ]  # fmt: skip
