@@ -20,8 +20,8 @@ class Shape:
 
     base_per_second: float
     factor: float = 10
-    calm_seconds: float = 30
-    rise_seconds: float = 120
+    calm_seconds: float = 20
+    rise_seconds: float = 100
     hold_seconds: float = 105
     fall_seconds: float = 60
     rest_seconds: float = 420

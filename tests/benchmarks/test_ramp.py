@@ -216,11 +216,3 @@ def test_the_plot_is_drawn_and_the_same_each_time(tmp_path: Path) -> None:
     for target in drawn:
         plot.draw(found, found["details"], target)
     assert drawn[0].read_bytes() == drawn[1].read_bytes()
-
-
-def test_the_page_that_ships_is_written_from_the_numbers_that_ship() -> None:
-    """Neither is edited by hand."""
-    folder = Path(report.__file__).parent
-    shipped = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    page = folder.parents[1] / "docs" / "benchmarks" / "ramp.md"
-    assert page.read_text(encoding="utf-8") == report.markdown(shipped)
