@@ -1,7 +1,6 @@
 """The load ramp: its shape, its generator, and what is made of a run."""
 
 import asyncio
-import json
 from array import array
 from collections.abc import Callable
 from pathlib import Path
