@@ -124,6 +124,9 @@ lock: .venv/ready ## pin what the .in files ask for
 bench-serving: .venv/ready ## measure scoring beside other servers (ONLY=fastapi,scoring_log_off SECONDS=5 ROUNDS=1 for a part of it)
 	@.venv/bin/python -m benchmarks.serving $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+ramp: .venv/ready ## load the local stack with 1 to 10 times and back, 12 minutes: do the pods follow (BASE_RATE=50 HOLD=60 REST=60 to try)
+	@PYTHONPATH=services .venv/bin/python -m benchmarks.ramp $(if $(BASE_RATE),--base $(BASE_RATE)) $(if $(HOLD),--hold $(HOLD)) $(if $(REST),--rest $(REST))
+
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
 

@@ -28,15 +28,18 @@ class Problem:
         path: the property as `pulumi config` names it, such as `realtime-ml:scoring.min_replicas`.
         given: its value as JSON, or what stands for a value that is not there or not to be shown.
         allowed: what it may be, or what to do.
+        place: file and line, where it is known.
     """
 
     path: str
     given: str
     allowed: str
+    place: str | None = None
 
     def __str__(self) -> str:
         """The problem in one line."""
-        return f"{self.path}: {self.given}: {self.allowed}"
+        told = f"{self.path}: {self.given}: {self.allowed}"
+        return f"{self.place}: {told}" if self.place else told
 
 
 def problems(error: ValidationError, model: type[BaseModel], secret_keys: Collection[str]) -> list[Problem]:

@@ -19,6 +19,11 @@ _TARGET_LABELS: Final = frozenset({"job", "instance", "namespace", "pod"})
 _OF_SCORING: Final = _TARGET_LABELS | {"model"}
 """A scoring pod serves one model, which is a label of its target."""
 
+_OF_GPUS: Final = _TARGET_LABELS | {"node"}
+"""A GPU belongs to a node; the pod that tells of it comes and goes."""
+
+_OF_TARGET: Final[Mapping[str, frozenset[str]]] = {"scoring": _OF_SCORING, "dcgm-exporter": _OF_GPUS}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -38,9 +43,9 @@ class Metric:
 
     def series(self) -> dict[str, frozenset[str]]:
         """The names that Prometheus knows it by, each with all its labels."""
-        labels = self.labels | (_OF_SCORING if self.exporter == "scoring" else _TARGET_LABELS)
+        labels = self.labels | _OF_TARGET.get(self.exporter, _TARGET_LABELS)
         if self.name == "up":
-            labels |= _OF_SCORING
+            labels = labels.union(*_OF_TARGET.values())
         if self.type == "histogram":
             return {
                 f"{self.name}_bucket": labels | {"le"},

@@ -72,8 +72,7 @@ def _labels(node: Expr, known: Series) -> frozenset[str]:  # noqa: PLR0911 (a ca
         case BinaryExpr():
             return _of_binary(node, known)
         case Call():
-            found = frozenset[str]().union(*(_labels(argument, known) for argument in node.args))
-            return found - {"le"} if node.func.name == "histogram_quantile" else found
+            return _of_call(node, known)
         case promql_parser.MatrixSelector():
             return _of_selector(node.vector_selector, known)
         case promql_parser.ParenExpr() | promql_parser.UnaryExpr() | promql_parser.SubqueryExpr():
@@ -89,6 +88,17 @@ def _of_selector(node: VectorSelector, known: Series) -> frozenset[str]:
     labels = known[str(node.name)]
     _all_known([matcher.name for matcher in node.matchers.matchers], labels, node)
     return labels
+
+
+def _of_call(node: Call, known: Series) -> frozenset[str]:
+    found = frozenset[str]().union(*(_labels(argument, known) for argument in node.args))
+    if node.func.name == "histogram_quantile":
+        return found - {"le"}
+    if node.func.name == "label_replace":
+        _, target, _, source, _ = node.args
+        _all_known([source.val], found, node)
+        return found | {target.val}
+    return found
 
 
 def _of_binary(node: BinaryExpr, known: Series) -> frozenset[str]:

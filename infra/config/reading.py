@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import pulumi
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
+from infra.config.places import place
 from infra.config.stack import StackConfig
 from infra.naming import PROJECT
 from infra.problems import Problem, holds_secret, problems, property_path, section_in, shown
+
+_ROOT: Final = Path(__file__).parents[2]
 
 _PLATFORM_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "local": ("object_store_secret_key", "local"),
@@ -64,8 +69,10 @@ def read() -> StackConfig:
     try:
         return parse(values, [key for key in values if pulumi.runtime.is_config_secret(key)])
     except ConfigError as error:
+        file = _ROOT / f"Pulumi.{pulumi.get_stack()}.yaml"
+        located = [replace(problem, place=place(file, problem.path)) for problem in error.problems]
         # Not chained: what pydantic raised holds the values, secrets too.
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(str(ConfigError(located))) from None
 
 
 def _decoded(key: str, text: str) -> object:

@@ -18,7 +18,6 @@ from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
 from infra.platform import Platform
 from infra.versions import ThirdPartyImage
 from monitoring import dashboards
-from monitoring.promql import QueryError
 
 RETRAINING_ALERTS_URL: Final = f"http://retraining.{WORKLOADS}.svc.cluster.local:8000/v1/alerts"
 """Where retraining takes alerts."""
@@ -108,7 +107,7 @@ class Monitoring(pulumi.ComponentResource):
         # Rendered everywhere: what would not work is refused also where it is not shown.
         try:
             rendered = dashboards.render(args.platform.metrics_sources)
-        except QueryError as error:
+        except dashboards.DashboardError as error:
             raise pulumi.RunError(str(error)) from None
         if not args.platform.has_image(ThirdPartyImage.GRAFANA):
             pulumi.log.info(

@@ -16,9 +16,11 @@ REMOTE_WRITE_PASSWORD: Final = "/etc/prometheus-remote-write/password"  # noqa: 
 
 _NEEDS: Final[Mapping[str, frozenset[MetricsSource]]] = {
     "cluster_metrics": frozenset({MetricsSource.KUBE_STATE_METRICS, MetricsSource.NODE_EXPORTER}),
+    "cost": frozenset({MetricsSource.NODE_EXPORTER}),
     "gpu": frozenset({MetricsSource.DCGM_EXPORTER}),
 }
-"""Subjects of rules that make sense only where something exports the metrics: their absence would be an alert."""
+"""Subjects of rules that make sense only where something exports the metrics: elsewhere their absence would be an
+alert, or they would record nothing."""
 
 _SCRAPED: Final[Mapping[MetricsSource, str]] = {
     MetricsSource.KUBE_STATE_METRICS: "kube_state_metrics.yaml",

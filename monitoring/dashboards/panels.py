@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+ENVIRONMENT: Final = "${environment}"
+"""The data source that the reader chooses: each environment has one."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -14,12 +17,31 @@ class Panel:
         unit: as Grafana names it.
         query: PromQL; `$model` is the chosen models.
         legend: of each series.
+        source: the data source that is asked.
     """
 
     title: str
     unit: str
     query: str
     legend: str = "{{model}}"
+    source: str = ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Moments that every panel of a dashboard marks.
+
+    Attributes:
+        title: what happened then.
+        query: PromQL that has a series only then; `$model` is the chosen models.
+        legend: of each mark.
+        source: the data source that is asked.
+    """
+
+    title: str
+    query: str
+    legend: str
+    source: str = ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -31,15 +53,23 @@ class Dashboard:
         title: its name for people.
         panels: from the top.
         needs: exporters without which it would be empty.
+        annotations: what its panels mark.
     """
 
     uid: str
     title: str
     panels: Sequence[Panel]
     needs: frozenset[str] = frozenset()
+    annotations: Sequence[Annotation] = ()
+
+    @property
+    def shown(self) -> list[Panel | Annotation]:
+        """Everything on it that asks a data source."""
+        return [*self.panels, *self.annotations]
 
 
 _M: Final = 'model=~"$model"'
+_GPU: Final = "{{node}} {{gpu}}"
 _PREDICT: Final = f'{_M}, route=~"/v1/(predict|rank)"'
 
 DASHBOARDS: Final = (
@@ -131,6 +161,15 @@ DASHBOARDS: Final = (
                 f"time() - max by (model) (drift_last_evaluation_timestamp_seconds{{{_M}}})",
             ),
         ],
+        annotations=[
+            Annotation(
+                "A version begins to serve",
+                # Not known for ten minutes before: a missed scrape or a pod that starts anew is no new version.
+                f"count by (model, version) (scoring_model_info{{{_M}}})"
+                f" unless count by (model, version) (last_over_time(scoring_model_info{{{_M}}}[10m] offset 1m))",
+                "{{model}}: version {{version}}",
+            )
+        ],
     ),
     Dashboard(
         "retraining",
@@ -187,7 +226,61 @@ DASHBOARDS: Final = (
             Panel(
                 "Pods without a node", "short", "sum by (namespace) (kube_pod_status_unschedulable)", "{{namespace}}"
             ),
+            Panel(
+                "Of the nodes' cores and memory, asked for by pods",
+                "percentunit",
+                'sum by (resource) (kube_pod_container_resource_requests{resource=~"cpu|memory"})'
+                ' / sum by (resource) (kube_node_status_allocatable{resource=~"cpu|memory"})',
+                "{{resource}}",
+            ),
+            Panel("Nodes by type", "short", "count by (product_name) (node_dmi_info)", "{{product_name}}"),
+            Panel(
+                "Cost of nodes an hour, on demand",
+                "currencyUSD",
+                "sum by (family) (instance:cost_usd:per_hour)",
+                "{{family}}",
+            ),
+            Panel(
+                "Cost of nodes for a million predictions",
+                "currencyUSD",
+                "sum(instance:cost_usd:per_hour) / 3600 * 1e6 / (sum(rate(scoring_predictions_total[1h])) > 0)",
+                "all models",
+            ),
+            Panel(
+                "Nodes without a price, which no cost counts",
+                "short",
+                "count by (product_name) (node_dmi_info unless on (instance) instance:cost_usd:per_hour)",
+                "{{product_name}}",
+            ),
         ],
         frozenset({"kube-state-metrics", "node-exporter"}),
+    ),
+    Dashboard(
+        "gpu",
+        "GPUs",
+        [
+            Panel("GPUs in use", "percent", "max by (node, gpu) (DCGM_FI_DEV_GPU_UTIL)", _GPU),
+            Panel(
+                "Memory of GPUs in use",
+                "percentunit",
+                "max by (node, gpu) (DCGM_FI_DEV_FB_USED / (DCGM_FI_DEV_FB_FREE + DCGM_FI_DEV_FB_USED))",
+                _GPU,
+            ),
+            Panel("Temperature", "celsius", "max by (node, gpu) (DCGM_FI_DEV_GPU_TEMP)", _GPU),
+            Panel("Power", "watt", "max by (node, gpu) (DCGM_FI_DEV_POWER_USAGE)", _GPU),
+            Panel(
+                "Time that heat slows them",
+                "percentunit",
+                "max by (node, gpu) (rate(DCGM_FI_DEV_THERMAL_VIOLATION[5m])) / 1e9",
+                _GPU,
+            ),
+            Panel(
+                "Cost of GPU nodes an hour, on demand",
+                "currencyUSD",
+                "sum by (product_name) (instance:cost_usd:per_hour and on (instance) instance:gpus:count)",
+                "{{product_name}}",
+            ),
+        ],
+        frozenset({"dcgm-exporter", "node-exporter"}),
     ),
 )

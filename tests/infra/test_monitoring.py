@@ -1,10 +1,17 @@
 """What Prometheus is told, against what the stack runs."""
 
+from functools import partial
+from pathlib import Path
+
+import pulumi
 import pytest
 import yaml
 
+from infra.config.aws import CpuPoolConfig, GpuPoolConfig
 from infra.monitoring.prometheus import retention_size_mib
-from tests.infra.harness import ROOT, Json, Rendered
+from monitoring import dashboards, rules
+from monitoring.dashboards.panels import Dashboard, Panel
+from tests.infra.harness import ROOT, Json, Rendered, configuration, render
 
 FILE = ROOT / "monitoring" / "prometheus" / "prometheus.yaml"
 
@@ -59,3 +66,57 @@ def test_targets_are_named_by_application_namespace_and_pod(jobs: dict[str, Json
 def test_a_fifth_of_the_disk_is_left_to_what_retention_does_not_count(disk_gib: int, kept_mib: int) -> None:
     """A fifth of the disk is left to what retention does not count."""
     assert retention_size_mib(disk_gib) == kept_mib
+
+
+def test_a_model_that_a_fork_adds_is_watched_by_what_is_there(local: Rendered, jobs: dict[str, Json]) -> None:
+    """Its pods ask to be scraped and bear the name that becomes the label `model`; no rule and no dashboard changes."""
+    both = render(configuration(models=[{"name": "car-loan"}, {"name": "churn"}]))
+    for name in ("prometheus-config", "prometheus-rules"):
+        assert both.the("ConfigMap", name).inputs["data"] == local.the("ConfigMap", name).inputs["data"]
+    metadata = both.the("Deployment", "scoring-churn").inputs["spec"]["template"]["metadata"]
+    assert metadata["annotations"]["prometheus.io/scrape"] == "true"
+    (rule,) = [rule for rule in jobs["workloads"]["relabel_configs"] if rule.get("target_label") == "model"]
+    told = [label.removeprefix("__meta_kubernetes_pod_label_") for label in rule["source_labels"]]
+    labels = {key.replace(".", "_").replace("/", "_"): value for key, value in metadata["labels"].items()}
+    assert ";".join(labels[name] for name in told) == "scoring;churn"
+
+
+def test_a_rule_with_a_wrong_expression_ends_the_program_by_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pulumi preview` runs the program: it says so and changes nothing."""
+    for file in rules.FOLDER.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    bad = tmp_path / "retraining.yaml"
+    text = bad.read_text(encoding="utf-8")
+    wrong = text.replace("(retraining_run_active)", "(retraining_run_activ)")
+    assert wrong != text
+    bad.write_text(wrong, encoding="utf-8")
+    line = next(number for number, text in enumerate(wrong.splitlines(), 1) if "alert: RetrainingStuck" in text)
+    monkeypatch.setattr(rules, "read", partial(rules.read, folder=tmp_path))
+    with pytest.raises(pulumi.RunError, match=rf"(?s)nothing was changed.*retraining\.yaml:{line}: RetrainingStuck"):
+        render()
+
+
+def test_a_dashboard_with_an_unknown_data_source_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a platform that has no Grafana."""
+    bad = Dashboard("bad", "Bad", [Panel("Drift by column", "none", "up", source="graphite")])
+    monkeypatch.setattr(dashboards, "DASHBOARDS", (bad,))
+    with pytest.raises(pulumi.RunError, match=r"(?s)nothing was changed.*panels\.py:\d+: Bad: .*source graphite"):
+        render()
+
+
+def test_what_nodes_cost_is_recorded_where_something_says_what_they_are(local: Rendered) -> None:
+    """On the local stack nothing does."""
+    assert "cost.yaml" not in local.the("ConfigMap", "prometheus-rules").inputs["data"]
+
+
+def test_every_instance_family_of_a_pool_that_names_none_has_a_price() -> None:
+    """A node without one would be counted as free."""
+    (file,) = rules.read(["cost"])
+    priced = {kind: {r.labels["family"] for r in file.rules if r.name == f"family:{kind}_price_usd:per_hour"}
+              for kind in ("core", "gpu")}  # fmt: skip
+    usual = {*CpuPoolConfig().families, *CpuPoolConfig(architecture="amd64").families}
+    gpu = set(GpuPoolConfig().instance_families)
+    assert priced["core"] >= usual | gpu
+    assert priced["gpu"] >= gpu

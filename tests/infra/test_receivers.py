@@ -5,9 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pulumi
 import pytest
 from pydantic import SecretStr
 
+from infra.config import places, reading
 from infra.config.alert_receivers import AlertReceivers, MailReceiver, PagerDutyReceiver, SlackReceiver, WebhookReceiver
 from infra.config.reading import ConfigError, parse
 from infra.config.retraining import RetrainingConfig
@@ -16,7 +18,7 @@ from infra.monitoring.receivers import RETRAINING_TOKEN, SECRETS, receivers
 from infra.naming import PROJECT
 from infra.platform import MetricsSource
 from monitoring import rules
-from tests.infra.harness import SECRET_KEY, configuration
+from tests.infra.harness import SECRET_KEY, configuration, render
 
 HIDDEN = "hidden"
 EVERY = AlertReceivers(
@@ -74,6 +76,40 @@ def test_a_receiver_without_its_secret_is_refused(given: dict[str, object], path
     with pytest.raises(ConfigError) as caught:
         parse(configuration(alert_receivers=given), [SECRET_KEY, f"{PROJECT}:alert_receivers"])
     assert [problem.path for problem in caught.value.problems] == [f"{PROJECT}:{path}"]
+
+
+def test_a_receiver_without_its_secret_ends_the_program_by_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pulumi preview` runs the program: it says so and changes nothing."""
+    (tmp_path / "Pulumi.local.yaml").write_text(
+        "config:\n"
+        f"  {PROJECT}:platform: local\n"
+        f"  {PROJECT}:alert_receivers:\n"
+        "    webhook: {url: {secure: x}}\n"
+        '    slack: {channel: "#alerts"}\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(reading, "_ROOT", tmp_path)
+    given = {"slack": {"channel": "#alerts"}}
+    wanted = rf"(?s)nothing was changed.*Pulumi\.local\.yaml:5: {PROJECT}:alert_receivers\.slack\.webhook_url: not set"
+    with pytest.raises(pulumi.RunError, match=wanted):
+        render(configuration(alert_receivers=given))
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (f"{PROJECT}:models[1].name", 4),
+        (f"{PROJECT}:models[1].colour", 4),
+        (f"{PROJECT}:scoring.resources.cpu_limit_millicores", 6),
+        (f"{PROJECT}:drift", None),
+    ],
+)
+def test_a_property_is_found_or_the_section_that_lacks_it(path: str, line: int | None) -> None:
+    """A list's entry by its place."""
+    text = f"config:\n  {PROJECT}:models:\n    - name: a\n    - name: b\n  {PROJECT}:scoring:\n    resources: {{}}\n"
+    assert places.line(text, path) == line
 
 
 def test_rules_on_what_nothing_exports_are_left_out() -> None:

@@ -108,6 +108,33 @@ def test_no_rule_names_a_model() -> None:
         assert "car-loan" not in file.text, file.subject
 
 
+def test_every_alert_on_a_models_metrics_says_which_model() -> None:
+    """The model that a fork adds has its own alerts, by name, without an edit here."""
+    files = rules.read(rules.subjects())
+    known = rules.recorded(files)
+    of_services = {
+        name
+        for metric in catalogue.metrics()
+        if metric.exporter in {"scoring", "drift", "retraining"}
+        for name in metric.series()
+    }
+    checked = set()
+    for rule in (rule for file in files for rule in file.rules if rule.is_alert):
+        asked = promql.names(rule.expr)
+        if asked & of_services or any(name.startswith("model:") for name in asked):
+            assert "model" in promql.check(rule.expr, known), rule.name
+            checked.add(rule.name)
+    assert len(checked) > 20
+
+
+def test_a_label_that_a_query_makes_is_known_and_one_that_it_is_made_from_must_be_there() -> None:
+    """label_replace of what does not exist gives nothing."""
+    made = 'label_replace(up, "family", "$1", "{}", "(.+)")'
+    assert "family" in promql.check(made.format("job"), catalogue.series())
+    with pytest.raises(promql.QueryError, match="no label colour"):
+        promql.check(made.format("colour"), catalogue.series())
+
+
 def test_the_catalogue_has_no_metric_that_nothing_asks_for_twice() -> None:
     """A metric has one entry for each exporter."""
     names = [(metric.exporter, metric.name) for metric in catalogue.metrics()]

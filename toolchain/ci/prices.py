@@ -15,7 +15,7 @@ _GIB: Final = "Gi"
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices in `currency` a month."""
+    """Prices in `currency` a month, but for those of usage, which say of what."""
 
     currency: str
     as_of: str
@@ -23,6 +23,7 @@ class Prices:
     monthly: Mapping[str, float]
     per_zone: Mapping[str, float]
     disk_gib: float
+    usage: Mapping[str, float]
 
     def of(self, type_: str, inputs: Mapping[str, Any]) -> float:
         """What a resource with these inputs costs a month; nothing for what the table does not know."""

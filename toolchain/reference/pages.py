@@ -6,6 +6,7 @@ from typing import Final
 
 from toolchain.paths import REPOSITORY
 from toolchain.reference import alerts, commands, configuration, decisions, http_api, metrics, outputs, settings
+from toolchain.scale import page as scale
 
 FOLDER: Final = REPOSITORY / "docs"
 
@@ -18,6 +19,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/metrics.md": metrics.page,
     "reference/outputs.md": outputs.page,
     "reference/settings.md": settings.page,
+    "scale.md": scale.page,
 }
 
 

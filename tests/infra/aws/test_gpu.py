@@ -36,7 +36,7 @@ def on() -> Rendered:
 def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off_removes_just_that(
     off: Rendered, on: Rendered
 ) -> None:
-    """Of what is there either way, Prometheus' configuration and rules, and whom it may call, alone are others."""
+    """Of the rest, Prometheus' configuration and rules, whom it may call, and Grafana's dashboards alone are others."""
     before, after = ({resource.urn: resource for resource in stack.resources} for stack in (off, on))
     assert sorted(str(after[urn]) for urn in after.keys() - before.keys()) == [
         "ConfigMap dcgm-exporter-counters",
@@ -52,7 +52,12 @@ def test_turning_gpus_on_adds_the_pool_and_what_tells_of_it_and_turning_them_off
     ]
     assert not before.keys() - after.keys()
     changed = {str(after[urn]) for urn in before if after[urn].inputs != before[urn].inputs}
-    assert changed == {"ConfigMap prometheus-config", "ConfigMap prometheus-rules", "NetworkPolicy prometheus"}
+    assert changed == {
+        "ConfigMap grafana-dashboards",
+        "ConfigMap prometheus-config",
+        "ConfigMap prometheus-rules",
+        "NetworkPolicy prometheus",
+    }
     files = {key for stack in (off, on) for key in stack.the("ConfigMap", "prometheus-config").inputs["data"]}
     assert files - set(off.the("ConfigMap", "prometheus-config").inputs["data"]) == {"scrape_dcgm_exporter.yaml"}
 
@@ -64,10 +69,10 @@ def test_the_rules_for_gpus_are_those_of_stacks_that_have_some() -> None:
     assert not without.keys() - with_them.keys()
 
 
-def test_the_rules_ask_for_nothing_that_is_not_told() -> None:
+@pytest.mark.parametrize("file", ["rules/gpu.yaml", "rules/cost.yaml", "dashboards/panels.py"])
+def test_rules_and_panels_ask_for_nothing_that_is_not_told(file: str) -> None:
     """A field that is misspelt, or not collected, makes an alert that never fires."""
-    text = (ROOT / "monitoring" / "rules" / "gpu.yaml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"DCGM_\w+", text))
+    asked = set(re.findall(r"DCGM_\w+", (ROOT / "monitoring" / file).read_text(encoding="utf-8")))
     assert asked
     assert asked <= set(COUNTERS)
 

@@ -28,7 +28,7 @@ INSTANCE: Final = Endpoint(name="instance metadata", address="169.254.169.254")
 LOCAL_PODS: Final = "10.244.0.0/24"
 
 EVERYTHING: Final = "everything"
-"""What no environment's file turns on: GPUs, a public endpoint, a calendar, rollouts, receivers, a store for metrics."""
+"""What no environment's file turns on: GPUs, a public endpoint, a calendar, rollouts, receivers, remote write."""
 
 _WANTED: Final = (
     ("prometheus", "scoring-car-loan", 8000),

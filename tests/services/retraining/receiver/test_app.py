@@ -16,7 +16,7 @@ from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
 from prometheus_client.parser import text_string_to_metric_families
 from retraining.receiver.app import RolloutLooks, create_app
-from retraining.receiver.receiver import Receiver
+from retraining.receiver.receiver import Receiver, Seen
 from retraining.receiver.settings import ReceiverSettings
 from retraining.rollout.keeper import Keeper
 from retraining.rollout.observation import UnobservedError
