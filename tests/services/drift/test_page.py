@@ -66,3 +66,17 @@ def test_the_report_shows_every_plot_and_asks_nobody_else(replay: Replay, tmp_pa
         assert one.plots == wanted
     assert seen.requests == [f"{origin}/report/{MODEL}", f"{origin}/static/plotly.min.js"]
     assert kept.requests == [file.as_uri()]
+
+
+def test_what_is_wrong_with_a_page_is_seen(tmp_path: Path) -> None:
+    """Otherwise nothing would be."""
+    page = tmp_path / "page.html"
+    page.write_text(
+        """<div class="plot" id="empty"></div><img src="http://127.0.0.1:1/elsewhere.png">
+        <script>console.error("complains"); throw new Error("breaks")</script>"""
+    )
+    with browser() as running:
+        seen = open_page(running, page.as_uri())
+    assert {"complains", "breaks"} <= set(seen.complaints)
+    assert seen.requests == [page.as_uri(), "http://127.0.0.1:1/elsewhere.png"]
+    assert seen.plots == {"empty": 0}
