@@ -105,6 +105,9 @@ lock: .venv/ready ## pin what the .in files ask for
 bench-serving: .venv/ready ## measure scoring beside other servers (ONLY=fastapi,scoring_log_off SECONDS=5 ROUNDS=1 for a part of it)
 	@.venv/bin/python -m benchmarks.serving $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+bench-drift: .venv/ready ## measure drift beside NannyML's bare calls, on one process and on Dask (ROWS=1e5,1e7 ONLY=bare,process for a part of it)
+	@PYTHONPATH=services .venv/bin/python -m benchmarks.drift $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
+
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
 

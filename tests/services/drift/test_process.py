@@ -185,14 +185,22 @@ def test_a_kill_in_the_middle_of_an_evaluation_is_finished_by_the_next_start(
     assert [row["chunk"] for row in replay.found("univariate", "age", "jensen_shannon")] == list(range(20))
 
 
-def test_probes_and_metrics_answer_while_an_evaluation_runs(replay: Replay, start: StartService) -> None:
-    """It runs in a process of its own, which gives way."""
+def test_probes_and_metrics_answer_while_an_evaluation_runs(
+    replay: Replay, start: StartService, record_property: Callable[[str, object], None]
+) -> None:
+    """It runs in a process of its own, which gives way: within a second even where a machine has much else to do."""
     replay.publish(rows(5000))
     replay.predict(rows(20_000, 1))
     service = start(DRIFT_CHUNKS_AT_ONCE="1")
     service.wait(lambda: replay.results().newest() >= 0)
-    for _ in range(100):
-        assert service.ask("/metrics")[0] == service.ask("/live")[0] == 200
+    took: list[float] = []
+    for path in ("/metrics", "/live") * 100:
+        began = time.perf_counter()
+        assert service.ask(path)[0] == 200
+        took.append(time.perf_counter() - began)
+    p99 = sorted(took)[len(took) * 99 // 100 - 1]
+    record_property("p99_seconds", p99)
+    assert p99 < 1
     assert replay.results().newest() < 39  # it ran all the while
 
 
