@@ -29,8 +29,8 @@ of the output, reconstruction error, missing, unseen and out-of-range values, me
 realized performance. NannyML's own calls get data frames that are in memory already, and only the calls are timed; the
 service's times are those of `python3 -m drift evaluate` from start to end, with its imports, reading the log and
 storing results. On a cluster the processor time is that of the evaluation and of all workers, and the memory is the
-largest worker's. Processor time hardly depends on what else the machine does; the time that passes does, all the more as an
-evaluation gives way to whatever else wants to run."""
+largest worker's. Processor time hardly depends on what else the machine does; the time that passes does, all the more
+as an evaluation gives way to whatever else wants to run."""
 
 
 def ratio(results: Results, rows: str, key: str = "cpu_seconds") -> float | None:
