@@ -127,6 +127,9 @@ bench-serving: .venv/ready ## measure scoring beside other servers (ONLY=fastapi
 ramp: .venv/ready ## load the local stack with 1 to 10 times and back, 12 minutes: do the pods follow (BASE_RATE=50 HOLD=60 REST=60 to try)
 	@PYTHONPATH=services .venv/bin/python -m benchmarks.ramp $(if $(BASE_RATE),--base $(BASE_RATE)) $(if $(HOLD),--hold $(HOLD)) $(if $(REST),--rest $(REST))
 
+bench-drift: .venv/ready ## measure drift beside NannyML's bare calls, on one process and on Dask (ROWS=1e5,1e7 ONLY=bare,process for a part of it)
+	@PYTHONPATH=services .venv/bin/python -m benchmarks.drift $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
+
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
 

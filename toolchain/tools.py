@@ -154,6 +154,14 @@ TOOLS = {
         Tool("debootstrap", "debootstrap", "usr/sbin/debootstrap", SpecifierSet(">=1")),
         # Loads the servers of benchmarks/serving.
         Tool("wrk", "wrk", "usr/bin/wrk", SpecifierSet(">=4.1,<5"), ("-v",)),
+        # Opens the pages that the project makes; without the parts that draw on a screen.
+        Tool(
+            "chromium-headless-shell",
+            "chromium-headless-shell",
+            "usr/lib/chromium/chromium-headless-shell",
+            SpecifierSet(">=120"),
+            for_up=False,
+        ),
         # Debian's Prometheus is built without the discovery of Kubernetes pods.
         Tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
         Tool("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),

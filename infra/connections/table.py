@@ -29,6 +29,8 @@ ROLLOUTS: Final = Pods(name="rollouts", namespace=WORKLOADS, app="retraining", c
 """The receiver again, where it compares a challenger with the champion."""
 CALENDAR: Final = Pods(name="calendar", namespace=WORKLOADS, app="retraining", component="calendar")
 DRIFT: Final = Pods(name="drift", namespace=WORKLOADS, app="drift")
+DASK_SCHEDULER: Final = Pods(name="drift-scheduler", namespace=WORKLOADS, app="drift-scheduler")
+DASK_WORKER: Final = Pods(name="drift-worker", namespace=WORKLOADS, app="drift-worker")
 PROMETHEUS: Final = Pods(name="prometheus", namespace=MONITORING, app="prometheus")
 ALERTMANAGER: Final = Pods(name="alertmanager", namespace=MONITORING, app="alertmanager")
 GRAFANA: Final = Pods(name="grafana", namespace=MONITORING, app="grafana")
@@ -43,6 +45,12 @@ CONNECTIONS: Final = (
     Connection(ROLLOUTS, PROMETHEUS, 9090),
     Connection(CALENDAR, RETRAINING, 8000),
     Connection(DRIFT, Outside.OBJECT_STORE),
+    # Whoever reaches the scheduler runs code on the workers.
+    Connection(DRIFT, DASK_SCHEDULER, 8786),
+    Connection(DASK_WORKER, DASK_SCHEDULER, 8786),
+    Connection(DASK_SCHEDULER, DASK_WORKER, 8788),
+    Connection(DASK_WORKER, DASK_WORKER, 8788),
+    Connection(DASK_WORKER, Outside.OBJECT_STORE),
     Connection(PROMETHEUS, SCORING, 8000),
     Connection(PROMETHEUS, RETRAINING, 8000),
     Connection(PROMETHEUS, DRIFT, 8000),
@@ -61,7 +69,10 @@ _HTTPS: Final = 443
 
 def absent(stack: StackConfig, *, grafana: bool) -> frozenset[Pods]:
     """The parts of the table that a stack with this configuration leaves out."""
+    on_dask = stack.drift.enabled and stack.drift.engine == "dask"
     there = {
+        DASK_SCHEDULER: on_dask,
+        DASK_WORKER: on_dask,
         CALENDAR: stack.retraining.schedule != "off",
         DRIFT: stack.drift.enabled,
         GPU_METRICS: stack.aws is not None and stack.aws.node_pools.gpu.enabled,

@@ -37,6 +37,7 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
+from infra.workloads.drift_cluster import DriftCluster, DriftClusterArgs
 
 APP: Final = App(name="drift", instance="drift", component="drift")
 PORT: Final = 8000
@@ -79,6 +80,8 @@ class Drift(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Where operators find reports, at `/report/<model>`."""
+    dashboard_url: pulumi.Output[str] | None
+    """Where they see what the cluster does; none where one process evaluates."""
 
     def __init__(self, name: str, args: DriftArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes the pod, who it runs as, and its endpoint."""
@@ -95,7 +98,9 @@ class Drift(pulumi.ComponentResource):
             child,
         )
         token = generated_secret(f"{name}-token", _TOKEN_KEY, args.namespace, APP, child)
-        deployment = self._deployment(name, args, store, token)
+        cluster = self._cluster(name, args, child)
+        self.dashboard_url = cluster and cluster.dashboard_url
+        deployment = self._deployment(name, args, store, token, cluster)
         self.url = args.platform.expose(
             Endpoint(
                 name=name,
@@ -109,8 +114,28 @@ class Drift(pulumi.ComponentResource):
         )
         self.register_outputs({"url": self.url})
 
+    @staticmethod
+    def _cluster(name: str, args: DriftArgs, opts: pulumi.ResourceOptions) -> DriftCluster | None:
+        if args.config.engine == "process":
+            return None
+        return DriftCluster(
+            name,
+            DriftClusterArgs(
+                platform=args.platform,
+                namespace=args.namespace,
+                config=args.config.dask,
+                node_pool=args.config.node_pool,
+            ),
+            opts,
+        )
+
     def _deployment(
-        self, name: str, args: DriftArgs, store: ObjectStoreAccess, token: GeneratedSecret
+        self,
+        name: str,
+        args: DriftArgs,
+        store: ObjectStoreAccess,
+        token: GeneratedSecret,
+        cluster: DriftCluster | None,
     ) -> k8s.apps.v1.Deployment:
         account = service_account(name, args.namespace, APP, pulumi.ResourceOptions(parent=self))
         return k8s.apps.v1.Deployment(
@@ -130,7 +155,7 @@ class Drift(pulumi.ComponentResource):
                             {
                                 # An evaluation that is killed is finished by the next.
                                 "termination_grace_period_seconds": 15,
-                                "containers": [self._container(args, store)],
+                                "containers": [self._container(args, store, cluster)],
                                 "volumes": [SCRATCH_VOLUME, {"name": "token", "secret": {"secret_name": token.name}}],
                             },
                             account.metadata.name,
@@ -147,13 +172,15 @@ class Drift(pulumi.ComponentResource):
         )
 
     @staticmethod
-    def _container(args: DriftArgs, store: ObjectStoreAccess) -> ContainerArgsDict:
+    def _container(args: DriftArgs, store: ObjectStoreAccess, cluster: DriftCluster | None) -> ContainerArgsDict:
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),
             "DRIFT_TOKEN_FILE": f"{_TOKEN_FOLDER}/{_TOKEN_KEY}",
             **settings_of(args.models, args.config, args.log),
         }
+        if cluster is not None:
+            settings["DRIFT_DASK_SCHEDULER"] = cluster.scheduler_url
         return {
             "name": "drift",
             "image": args.platform.image(Service.DRIFT),
@@ -186,6 +213,7 @@ def settings_of(models: Sequence[ModelConfig], config: DriftConfig, log: Predict
         "DRIFT_CONTINUOUS_METHOD": config.continuous_method,
         "DRIFT_CATEGORICAL_METHOD": config.categorical_method,
         "DRIFT_COLUMN_METHODS": json.dumps(config.column_methods, sort_keys=True),
+        "DRIFT_ENGINE": config.engine,
         "DRIFT_DOMAIN_CLASSIFIER": json.dumps(config.domain_classifier),
         "DRIFT_THRESHOLDS": json.dumps(
             {name: bounds.model_dump() for name, bounds in sorted(config.thresholds.items())}

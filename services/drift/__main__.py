@@ -14,8 +14,8 @@ import structlog
 import uvicorn
 from lifecycle.logs import configure_logging, error_facts
 from lifecycle.registry import ModelRefusedError
-from lifecycle.settings import ConfigurationError, PredictionStoreSettings, StoreSettings, read_settings
-from lifecycle.store import ObjectStore, StoreUnavailableError, patience
+from lifecycle.settings import ConfigurationError, read_settings
+from lifecycle.store import StoreUnavailableError
 
 from drift.app import create_app
 from drift.results import Results
@@ -26,26 +26,15 @@ _NICE: Final = 10
 """An evaluation gives way to the service that answers beside it."""
 
 
-class _ModelStore(StoreSettings):
-    """Drift is about every model that its own settings name."""
-
-    model_name: str = ""
-
-
 def main(arguments: list[str]) -> int:
     """Serves until told to stop, or evaluates one model and prints the outcome; gives the exit status."""
     configure_logging("drift")
     try:
         settings = read_settings(DriftSettings)
-        store_settings = read_settings(_ModelStore)
-        predictions_url = read_settings(PredictionStoreSettings).prediction_store_url
+        stores = Stores.open(settings.store_patience_seconds)
     except ConfigurationError as error:
         structlog.stdlib.get_logger().error("configuration_invalid", problems=error.problems)
         return 2
-    retrying = patience(settings.store_patience_seconds)
-    stores = Stores(
-        ObjectStore.open(store_settings, retrying), ObjectStore.open(store_settings, retrying, predictions_url)
-    )
     match arguments:
         case ["evaluate", model]:
             status = _evaluate(stores, model, settings)
@@ -88,6 +77,7 @@ def _evaluate(stores: Stores, model: str, settings: DriftSettings) -> int:
 
 
 def _outcome(stores: Stores, model: str, settings: DriftSettings) -> dict[str, Any]:
+    from drift.engine import ClusterUnavailableError  # noqa: PLC0415 - see below
     from drift.evaluation import evaluate  # noqa: PLC0415 - NannyML takes seconds and 300 MiB; serving needs none
     from drift.outcome import Outcome  # noqa: PLC0415 - see above
 
@@ -101,6 +91,9 @@ def _outcome(stores: Stores, model: str, settings: DriftSettings) -> dict[str, A
         log.warning("store_unavailable", model=model, reason=str(error))
         outcome.conditions.add("store_unavailable")
         outcome.failures["store_unavailable"] = 1
+    except ClusterUnavailableError as error:
+        log.warning("cluster_unavailable", model=model, reason=str(error))
+        outcome.failures["cluster_unavailable"] = 1
     except ModelRefusedError as error:
         log.warning("model_refused", model=model, cause=error.cause, reason=str(error))
         outcome.failures["model_refused"] = 1

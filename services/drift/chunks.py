@@ -1,5 +1,6 @@
 """Where chunks begin and end, in the order of time and id. Pure."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,17 +42,20 @@ def after(table: Table, last: Chunk | None) -> Table:
 
 def within(table: Table, chunk: Chunk) -> Table:
     """The rows of a chunk, those included that were stored after it was evaluated."""
-    start = pa.scalar(chunk.start, MOMENT)
+    # Found by halving: to compare every row with every chunk's bounds took 10 s of a million rows in 200 chunks.
+    times, start, end = table["time"], _moment(chunk.start), _moment(chunk.end)
+    places = range(table.num_rows)
+    first = bisect_left(places, start, key=lambda place: times[place].value)
+    after_last = bisect_right(places, end, lo=first, key=lambda place: times[place].value)
+    near = table.slice(first, after_last - first)
     not_before = pc.or_(
-        pc.greater(table["time"], start),
-        pc.and_(pc.equal(table["time"], start), pc.greater_equal(table["prediction_id"], chunk.first_id)),
+        pc.greater(near["time"], pa.scalar(chunk.start, MOMENT)),
+        pc.greater_equal(near["prediction_id"], chunk.first_id),
     )
-    end = pa.scalar(chunk.end, MOMENT)
     not_after = pc.or_(
-        pc.less(table["time"], end),
-        pc.and_(pc.equal(table["time"], end), pc.less_equal(table["prediction_id"], chunk.last_id)),
+        pc.less(near["time"], pa.scalar(chunk.end, MOMENT)), pc.less_equal(near["prediction_id"], chunk.last_id)
     )
-    return table.filter(pc.and_(not_before, not_after))
+    return near.filter(pc.and_(not_before, not_after))
 
 
 def closed(table: Table, chunking: Chunking, index: int, now: datetime) -> list[Chunk]:
@@ -80,6 +84,11 @@ def closed(table: Table, chunking: Chunking, index: int, now: datetime) -> list[
             )
         )
     return found
+
+
+def _moment(moment: datetime) -> int:
+    """As the column `time` holds it: microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _sizes(table: Table, rows: int) -> Iterator[tuple[int, int, datetime]]:

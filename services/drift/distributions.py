@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # pandas ships no types
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 
+from drift.partition import Partition
+
 SCHEMA: Final = pa.schema(
     [
         ("chunk", pa.int64()),
@@ -25,11 +27,14 @@ _VALUES: Final = 30
 """Of a category the most frequent ones are told, the rest together."""
 
 
-def distributions(reference: Any, rows: Any, chunk: int) -> Any:  # noqa: ANN401 - pandas frames, a pyarrow table
-    """Of every column that both frames have but the label and the class that was predicted."""
+def distributions(reference: Any, partition: Partition) -> Any | None:  # noqa: ANN401 - a pandas frame, a pyarrow table
+    """Of the newest chunk that is measured, of every column but the label and the predicted class; None of no chunk."""
+    if not partition.measured:
+        return None
+    rows = partition.newest
     found = [
         {
-            "chunk": chunk,
+            "chunk": partition.measured[-1].index,
             "column": str(name).removeprefix("feature."),
             "place": place,
             "value": value,

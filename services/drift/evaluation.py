@@ -1,35 +1,36 @@
-"""One evaluation of one model: read what is new, measure it, store it.
+"""One evaluation of one model: read what is new, have it measured, store it.
 
 A chunk is stored with all that was measured of it, or not at all: an evaluation that is killed leaves what it has
 stored, and the next one begins after that.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 from lifecycle.manifest import Manifest
-from lifecycle.prediction_log import FEATURE_PREFIX, PredictionLog, hours, prediction_columns
-from lifecycle.registry import ModelRefusedError, ModelRegistry
+from lifecycle.prediction_log import PredictionLog, hours, prediction_columns
+from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore
 
 from drift import chunks
 from drift.adapter import METRICS
 from drift.chunks import Chunking
-from drift.distributions import distributions
+from drift.engine import Awaited, Engine, InProcess
 from drift.findings import Chunk, to_chunks, to_table
-from drift.frames import frame, own
-from drift.labels import LateLabels
+from drift.frames import own
+from drift.late_labels import LateLabels
 from drift.measurement import Measurement
 from drift.outcome import Outcome
+from drift.partition import Measured
 from drift.results import Results
 from drift.settings import DriftSettings
 
 _HOUR: Final = timedelta(hours=1)
-_REFERENCE_CHUNKS: Final = 10
-"""Fewer give thresholds that say little: they are the mean and the deviation of the reference's own chunks."""
-_LEAST_SIZE: Final = 100
 
 
 def evaluate(models: ObjectStore, predictions: ObjectStore, model: str, settings: DriftSettings) -> Outcome:
@@ -38,6 +39,7 @@ def evaluate(models: ObjectStore, predictions: ObjectStore, model: str, settings
     Raises:
         StoreUnavailableError: the store's patience is over; what was stored stays.
         ModelRefusedError: the champion is not what the registry says it is.
+        ClusterUnavailableError: there is to be a Dask cluster and it does not do its work; what was stored stays.
     """
     outcome = Outcome()
     registry = ModelRegistry(models, model)
@@ -46,43 +48,51 @@ def evaluate(models: ObjectStore, predictions: ObjectStore, model: str, settings
         outcome.conditions.add("no_champion")
         return outcome
     outcome.version = champion.version
-    manifest = registry.manifest(champion.version)
-    try:
-        known = registry.reference(champion.version)
-    except ModelRefusedError as error:
-        if error.cause != "reference_missing":
-            raise
+    measurement = Measurement.of(registry, champion.version, settings)
+    if measurement is None:
         outcome.conditions.add("no_reference")
         return outcome
-    size = min(settings.chunk_rows, known.num_rows // _REFERENCE_CHUNKS)
-    if size < _LEAST_SIZE:
-        outcome.conditions.add("no_reference")
-        return outcome
-    measurement = Measurement(settings, manifest, frame(known, manifest), size)
     log, results = PredictionLog(predictions, model), Results(predictions, model, champion.version)
-    _NewChunks(settings, manifest, measurement, log, results, outcome).evaluate(datetime.now(UTC))
-    LateLabels(settings, manifest, measurement, log, results, outcome).evaluate(datetime.now(UTC))
-    if manifest.objective not in METRICS:
+    with _engine(measurement, log) as engine:
+        _NewChunks(settings, measurement.manifest, measurement.size, engine, log, results, outcome).evaluate()
+        horizon = timedelta(days=settings.label_horizon_days)
+        LateLabels(horizon, engine, log, results, outcome).evaluate(datetime.now(UTC))
+    if measurement.manifest.objective not in METRICS:
         outcome.conditions.add("no_estimator")
     elif measurement.one_class:
         outcome.conditions.add("one_class")
-    outcome.failed = measurement.failed
-    if measurement.failed:
-        outcome.failures["calculation"] = len(measurement.failed)
+    outcome.failed |= measurement.failed
+    if outcome.failed:
+        outcome.failures["calculation"] = len(outcome.failed)
     return outcome
+
+
+@contextmanager
+def _engine(measurement: Measurement, log: PredictionLog) -> Iterator[Engine]:
+    if measurement.settings.engine == "process":
+        yield InProcess(measurement, log)
+        return
+    from drift.spread import connected  # noqa: PLC0415 - Dask takes a second and 50 MiB; one process needs none
+
+    with connected(measurement) as engine:
+        yield engine
 
 
 @dataclass(slots=True)
 class _NewChunks:
     settings: DriftSettings
     manifest: Manifest
-    measurement: Measurement
+    chunk_rows: int
+    engine: Engine
     log: PredictionLog
     results: Results
     outcome: Outcome
+    asked: deque[Awaited[Measured]] = field(default_factory=deque)
+    """In order of the chunks: results are stored in that order, so that one that is missing is never passed over."""
 
-    def evaluate(self, now: datetime) -> None:
+    def evaluate(self) -> None:
         """Reads hour by hour and measures as soon as enough chunks are closed, so that memory is bounded."""
+        now = datetime.now(UTC)
         newest = self.results.newest()
         last = to_chunks(self.results.chunks(newest))[-1] if newest >= 0 else None
         start = last.end if last else self._first_moment()
@@ -96,6 +106,7 @@ class _NewChunks:
             waiting = found if waiting is None else pa.concat_tables([waiting, found])
             last, waiting = self._measured(waiting, last, now, at_least=self.settings.chunks_at_once)
         last, waiting = self._measured(waiting, last, now, at_least=1)
+        self._store(0)
         if last is None:
             self.outcome.conditions.add("too_few_rows" if waiting is not None and waiting.num_rows else "no_data")
 
@@ -105,9 +116,8 @@ class _NewChunks:
         return first_hour and max(first_hour, self.manifest.training.created_at - _HOUR)
 
     def _own(self, start: datetime, end: datetime) -> Any:  # noqa: ANN401 - a pyarrow table
-        names = [f"{FEATURE_PREFIX}{name}" for name in self.manifest.feature_schema.names]
         schema = prediction_columns(self.manifest)
-        window = self.log.predictions(start, end, ["version", "role", "output", *names], schema=schema)
+        window = self.log.predictions(start, end, self.engine.columns, schema=schema)
         self.outcome.saw(window)
         return own(window.table, self.manifest)
 
@@ -119,32 +129,27 @@ class _NewChunks:
         *,
         at_least: int,
     ) -> tuple[Chunk | None, Any]:
-        """Measures what is closed, once it is enough; gives the last chunk and the rows that wait for theirs."""
+        """Has measured what is closed, once it is enough; gives the last chunk and the rows that wait for theirs."""
         if waiting is None:
             return last, waiting
         settings = self.settings
         period = None if settings.chunk_hours is None else timedelta(hours=settings.chunk_hours)
-        chunking = Chunking(self.measurement.size, period, timedelta(seconds=settings.grace_seconds))
+        chunking = Chunking(self.chunk_rows, period, timedelta(seconds=settings.grace_seconds))
         found = chunks.closed(waiting, chunking, 0 if last is None else last.index + 1, now)
         while len(found) >= at_least:
             part, found = found[: settings.chunks_at_once], found[settings.chunks_at_once :]
             rows = sum(chunk.rows for chunk in part)
-            self._store(part, waiting.slice(0, rows))
+            self.asked.append(self.engine.measure(part, waiting.slice(0, rows)))
+            self._store(self.engine.ahead)
             last, waiting = part[-1], waiting.slice(rows)
         return last, waiting
 
-    def _store(self, part: list[Chunk], table: Any) -> None:  # noqa: ANN401 - a pyarrow table
-        rows = frame(table, self.manifest)
-        large = [chunk for chunk in part if chunk.rows >= self.settings.least_rows]
-        if len(large) < len(part):
-            self.outcome.conditions.add("too_few_rows")
-        keep = [chunk.rows >= self.settings.least_rows for chunk in part for _ in range(chunk.rows)]
-        measured = rows if all(keep) else rows[keep]
-        measures = self.measurement.measure(measured, [chunk.rows for chunk in large]) if large else []
-        stored = [*large, *(chunk for chunk in part if chunk not in large)]
-        self.results.add(to_table(stored, measures), part[0].index, part[-1].index)
-        newest = measured.iloc[len(measured) - large[-1].rows :] if large else None
-        if newest is not None:
-            shares = distributions(self.measurement.reference, newest, large[-1].index)
-            self.results.add_distributions(shares, large[-1].index)
-        self.outcome.rows += len(measured)
+    def _store(self, ahead: int) -> None:
+        """Stores what was measured, until so much is still waited for."""
+        while len(self.asked) > ahead:
+            measured = self.asked.popleft()()
+            first, last = (pick(chunk.index for chunk in measured.chunks) for pick in (min, max))
+            self.results.add(to_table(measured.chunks, measured.measures), first, last)
+            if measured.distributions is not None:
+                self.results.add_distributions(measured.distributions, measured.distributions["chunk"][0].as_py())
+            self.outcome.add(measured.outcome)

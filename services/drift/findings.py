@@ -25,7 +25,9 @@ Condition: TypeAlias = Literal[
 ]
 CONDITIONS: Final[tuple[Condition, ...]] = get_args(Condition)
 
-Cause: TypeAlias = Literal["calculation", "crashed", "model_refused", "store_unavailable", "timeout"]
+Cause: TypeAlias = Literal[
+    "calculation", "cluster_unavailable", "crashed", "model_refused", "store_unavailable", "timeout"
+]
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """Why an evaluation failed, or a part of it (`calculation`: the others went on)."""
 

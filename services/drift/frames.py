@@ -21,12 +21,19 @@ def frame(table: Any, manifest: Manifest) -> Any:  # noqa: ANN401 - a pyarrow ta
     return pd.DataFrame(_features(table, manifest.feature_schema) | performance_columns(table, manifest))
 
 
+def output_columns(manifest: Manifest) -> list[str]:
+    """The columns of a frame that say what the model answered: one, or one a class."""
+    if manifest.objective == "multiclass":
+        return [f"output.{index}" for index in range(len(manifest.classes))]
+    return ["output"]
+
+
 def performance_columns(table: Any, manifest: Manifest) -> dict[str, Any]:  # noqa: ANN401 - a pyarrow table
     """What was predicted and, where the table has it, the label."""
     found: dict[str, Any] = {}
     if manifest.objective == "multiclass":
         outputs = np.asarray(table["output"].to_pylist(), float).reshape(table.num_rows, len(manifest.classes))
-        found = {f"output.{index}": outputs[:, index] for index in range(len(manifest.classes))}
+        found = {name: outputs[:, index] for index, name in enumerate(output_columns(manifest))}
         found["predicted"] = outputs.argmax(axis=1)
     else:
         output = table["output"].to_numpy()

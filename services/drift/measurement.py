@@ -3,20 +3,25 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
-from lifecycle.features import NumericFeature
+from lifecycle.features import Feature, NumericFeature
 from lifecycle.logs import error_facts
 from lifecycle.manifest import Manifest
 from lifecycle.prediction_log import FEATURE_PREFIX
+from lifecycle.registry import ModelRefusedError, ModelRegistry
 
 from drift import adapter
 from drift.findings import Measure
+from drift.frames import frame, output_columns
 from drift.quality import column_quality
 from drift.settings import DriftSettings
 
 _CLASSES_TO_TELL_APART: Final = 2
+_REFERENCE_CHUNKS: Final = 10
+"""Fewer give thresholds that say little: they are the mean and the deviation of the reference's own chunks."""
+_LEAST_SIZE: Final = 100
 
 
 @dataclass
@@ -33,6 +38,32 @@ class Measurement:
     """Calculations that failed, by name, and the kind of error; the others went on."""
     _fitted: dict[str, adapter.Calculation] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, registry: ModelRegistry, version: int, settings: DriftSettings) -> Self | None:
+        """The calculations of a version, by its own reference; None where it has none, or too little of one.
+
+        Raises:
+            ModelRefusedError: the version is not what the registry says it is.
+        """
+        manifest = registry.manifest(version)
+        try:
+            known = registry.reference(version)
+        except ModelRefusedError as error:
+            if error.cause != "reference_missing":
+                raise
+            return None
+        size = min(settings.chunk_rows, known.num_rows // _REFERENCE_CHUNKS)
+        return cls(settings, manifest, frame(known, manifest), size) if size >= _LEAST_SIZE else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another process: a calculation is fitted where it is used."""
+        return self.__dict__ | {"failed": {}, "_fitted": {}}
+
+    @cached_property
+    def _features(self) -> dict[str, Feature]:
+        """By the column's name."""
+        return {f"{FEATURE_PREFIX}{feature.name}": feature for feature in self.manifest.feature_schema.features}
+
     @cached_property
     def one_class(self) -> bool:
         """Whether the reference's labels are all of one class, which leaves nothing to measure performance by."""
@@ -46,16 +77,28 @@ class Measurement:
 
     def measure(self, rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
         """Everything that needs no labels, of rows that are chunks of these sizes."""
-        measures, usable = list[Measure](), list[str]()
-        for feature in self.manifest.feature_schema.features:
-            name = f"{FEATURE_PREFIX}{feature.name}"
-            measures += column_quality(feature, self.reference[name], rows[name], sizes)
-            if self._has_values(name, rows, sizes):
-                usable.append(name)
-                measures += self._univariate(name, rows, sizes, categorical=not isinstance(feature, NumericFeature))
-        for name in (column for column in rows.columns if column.startswith("output")):
-            measures += self._univariate(name, rows, sizes, categorical=False)
-        measures += self._multivariate(usable, rows, sizes)
+        measures = [measure for name in self.columns for measure in self.column(name, rows, sizes)]
+        return measures + self.together(rows, sizes)
+
+    @property
+    def columns(self) -> list[str]:
+        """What is measured one by one: the features, then what the model answered."""
+        return [*self._features, *output_columns(self.manifest)]
+
+    def column(self, name: str, rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        """Data quality and univariate drift of one column, of rows that may have no other."""
+        feature = self._features.get(name)
+        if feature is None:
+            return self._univariate(name, rows, sizes, categorical=False)
+        measures = column_quality(feature, self.reference[name], rows[name], sizes)
+        if self._has_values(name, rows, sizes):
+            measures += self._univariate(name, rows, sizes, categorical=not isinstance(feature, NumericFeature))
+        return measures
+
+    def together(self, rows: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - a pandas frame
+        """What all columns say together: multivariate drift and estimated performance."""
+        usable = [name for name in self._features if self._has_values(name, rows, sizes)]
+        measures = self._multivariate(usable, rows, sizes)
         if self.measures_performance:
             objective, classes = self.manifest.objective, len(self.manifest.classes)
             key = ",".join(["estimated", *usable]) if objective == "regression" else "estimated"

@@ -29,6 +29,15 @@ class Outcome:
     late_rows: int = 0
     """Rows that were stored after their chunk was closed: they count in realized performance alone."""
 
+    def add(self, other: "Outcome") -> None:
+        """Takes what came of a part of the evaluation that was done elsewhere."""
+        self.rows += other.rows
+        self.late_rows += other.late_rows
+        self.conditions |= other.conditions
+        self.failed |= other.failed
+        self.broken |= other.broken
+        self.foreign |= other.foreign
+
     def saw(self, window: Window) -> None:
         """Notes what was wrong with a window."""
         for part in window.broken:

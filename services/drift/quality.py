@@ -36,31 +36,34 @@ def column_quality(feature: Feature, reference: Any, values: Any, sizes: Sequenc
         values: those of the chunks, one after another.
         sizes: rows of each chunk.
     """
-    known = _odd(feature, reference)
+    known = {method: int(odd.sum()) for method, odd in _odd(feature, reference).items()}
     limits = {
         (method, size): threshold(odd, len(reference), size) for size in set(sizes) for method, odd in known.items()
     }
+    odd = _odd(feature, values)
     measures: list[Measure] = []
     first = 0
     for position, size in enumerate(sizes):
-        part = values.iloc[first : first + size]
+        part = slice(first, first + size)
         first += size
-        for method, odd in _odd(feature, part).items():
-            share, limit = odd / size, limits[method, size]
+        for method, is_odd in odd.items():
+            share, limit = int(is_odd[part].sum()) / size, limits[method, size]
             measures.append(
                 Measure(position, "data_quality", feature.name, method, share, math.nan, limit, alert=share > limit)
             )
         if isinstance(feature, NumericFeature):
-            measures.append(Measure(position, "data_quality", feature.name, "mean", float(part.mean())))
-            measures.append(Measure(position, "data_quality", feature.name, "standard_deviation", float(part.std())))
+            numbers = values.iloc[part]
+            measures.append(Measure(position, "data_quality", feature.name, "mean", float(numbers.mean())))
+            measures.append(Measure(position, "data_quality", feature.name, "standard_deviation", float(numbers.std())))
     return measures
 
 
-def _odd(feature: Feature, values: Any) -> dict[str, int]:  # noqa: ANN401 - a pandas Series
-    missing = values.isna()
-    found = {"missing": int(missing.sum())}
+def _odd(feature: Feature, values: Any) -> dict[str, Any]:  # noqa: ANN401 - a pandas Series, arrays of booleans
+    """Which rows are odd, in what way."""
+    missing = values.isna().to_numpy()
+    found = {"missing": missing}
     if isinstance(feature, NumericFeature):
-        found["out_of_range"] = int(((values < feature.minimum) | (values > feature.maximum)).sum())
+        found["out_of_range"] = ((values < feature.minimum) | (values > feature.maximum)).to_numpy()
     elif isinstance(feature, CategoricalFeature):
-        found["unseen"] = int((~values.isin(feature.categories) & ~missing).sum())
+        found["unseen"] = ~values.isin(feature.categories).to_numpy() & ~missing
     return found

@@ -77,6 +77,12 @@ class DriftSettings(BaseSettings):
         description='Constant thresholds by method or metric, JSON: {"roc_auc": {"lower": 0.9}}; others come from the '
         "reference.",
     )
+    engine: Literal["process", "dask"] = Field(
+        default="process", description="Where calculations run: in the evaluation's own process, or on a Dask cluster."
+    )
+    dask_scheduler: str | None = Field(
+        default=None, pattern=r"^(tcp|tls)://\S+:\d+$", description="Of the cluster, tcp://host:port."
+    )
     store_patience_seconds: float = Field(default=60, ge=0, le=3600, description="How long a store call is retried.")
     token_file: Path | None = Field(
         default=None, description="Holds what has to be shown to have a model evaluated now; unset: nothing has to."
@@ -84,3 +90,10 @@ class DriftSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level logged."
     )
+
+    @model_validator(mode="after")
+    def _dask_has_a_scheduler(self) -> Self:
+        if self.engine == "dask" and self.dask_scheduler is None:
+            message = "DRIFT_DASK_SCHEDULER is missing: DRIFT_ENGINE=dask needs the scheduler's address"
+            raise ValueError(message)
+        return self

@@ -59,6 +59,10 @@ class ModelRefusedError(Exception):
         self.cause: Final = cause
         self.version: Final = version
 
+    def __reduce__(self) -> tuple[type[Self], tuple[RefusalCause, str, int | None]]:
+        """As it goes from one process to another."""
+        return type(self), (self.cause, str(self), self.version)
+
 
 @dataclass(frozen=True, slots=True)
 class Champion:

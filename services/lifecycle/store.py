@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Self, TypeVar, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
@@ -42,6 +42,11 @@ class StoreUnavailableError(Exception):
         super().__init__(f"{operation} {key}: {reason}")
         self.operation: Final = operation
         self.key: Final = key
+        self._reason = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, OSError]]:
+        """As it goes from one process to another; the client's own error stays behind."""
+        return type(self), (self.operation, self.key, OSError(self._reason))
 
 
 class ObjectTooLargeError(Exception):

@@ -50,6 +50,10 @@ WANTED_EVERYTHING: Final = (
     *WANTED_AWS,
     ("calendar-car-loan", "retraining", 8000),
     ("retraining", "prometheus", 9090),
+    ("drift", "drift-scheduler", 8786),
+    ("drift-worker", "drift-scheduler", 8786),
+    ("drift-scheduler", "drift-worker", 8788),
+    ("drift-worker", "drift-worker", 8788),
     ("prometheus", "dcgm-exporter", 9400),
 )
 
@@ -95,6 +99,7 @@ def everything() -> Rendered:
         node_pools={"gpu": {"enabled": True, "gpu_limit": 2}},
     )
     more = configuration(
+        drift={"engine": "dask"},
         retraining={"schedule": "0 3 * * 1", "rollout": {"mode": "canary"}},
         remote_write={"url": "https://metrics.example.com:8443/write", "username": "ml", "password": "not-a-password"},
         alert_receivers={
@@ -108,7 +113,7 @@ def everything() -> Rendered:
             },
         },
     )
-    wanted = {"retraining", "remote_write", "alert_receivers"}
+    wanted = {"drift", "retraining", "remote_write", "alert_receivers"}
     return render(settings | {key: value for key, value in more.items() if key.partition(":")[2] in wanted})
 
 

@@ -273,6 +273,21 @@ def test_a_constant_column_is_drift_of_that_column_alone(served: Replay) -> None
     assert [row["alert"] for row in served.found("univariate", "income", "jensen_shannon")] == [False, False]
 
 
+@pytest.mark.parametrize("values", [np.full(5000, 0.25), np.full(5000, np.nan)], ids=["constant", "all-null"])
+def test_a_column_that_says_nothing_in_the_reference_keeps_no_other_from_being_measured(
+    replay: Replay,
+    values: Any,  # noqa: ANN401 - an array
+) -> None:
+    """A feature that was not there yet when the model was trained."""
+    replay.publish(shifted(rows(5000), "feature.age", pa.array(values)))
+    replay.predict(rows(500, 1))
+    outcome = replay.evaluate()
+    assert all("age" in name for name in outcome.failed)
+    assert replay.found("univariate", "income", "jensen_shannon")
+    assert replay.found("estimated_performance", "", "roc_auc")
+    assert replay.found("multivariate", "", "pca_reconstruction_error")
+
+
 def test_some_missing_unseen_and_out_of_range_values_are_findings(served: Replay) -> None:
     """Shares of the chunk, beyond what the reference explains."""
     table = _with_nulls(rows(1000, 1), "feature.income", 0.1)

@@ -1,5 +1,7 @@
 """The service over a log against NannyML run straight on the data frames: the car-loan data that NannyML ships."""
 
+import os
+import signal
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
+from distributed import LocalCluster
 from drift.frames import frame
+from drift.results import Results
 from lifecycle.features import BooleanFeature, CategoricalFeature, Feature, FeatureSchema, NumericFeature
 from lifecycle.manifest import ModelFile
 from lifecycle.prediction_log import MOMENT
@@ -67,9 +71,15 @@ def _log_table(data: Frame) -> Any:  # noqa: ANN401 - a table
     )
 
 
-def _served(folder: Path, reference: Frame, traffic: Frame, rows: int) -> Replay:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, car_loans: tuple[Frame, Frame]) -> Replay:
+    """What one process finds in the analysis data, replayed as traffic."""
+    return _served(tmp_path_factory.mktemp("car-loans"), *car_loans, rows=5000)
+
+
+def _served(folder: Path, reference: Frame, traffic: Frame, rows: int, **options: object) -> Replay:
     """After an evaluation of the traffic, and another one of its labels."""
-    replay = Replay(folder / "store", schema=_schema(reference), options={"chunk_rows": rows})
+    replay = Replay(folder / "store", schema=_schema(reference), options={"chunk_rows": rows} | options)
     replay.publish(_log_table(reference))
     table = _log_table(traffic)
     replay.predict(table, part_rows=7000)
@@ -95,9 +105,9 @@ def _straight(calculator: Any, known: Frame, now: Frame) -> Frame:  # noqa: ANN4
     return found.filter(period="analysis").to_df()
 
 
-def test_the_service_flags_what_nannyml_flags(tmp_path: Path, car_loans: tuple[Frame, Frame]) -> None:
+def test_the_service_flags_what_nannyml_flags(served: Replay, car_loans: tuple[Frame, Frame]) -> None:
     """All chunks and columns and no others; estimated and realized performance equal to 1e-9."""
-    replay = _served(tmp_path, *car_loans, rows=5000)
+    replay = served
     known, now = _frames(*car_loans)
     univariate = _straight(nannyml.UnivariateDriftCalculator(column_names=_COLUMNS, chunk_size=5000), known, now)
     wanted = {
@@ -134,6 +144,32 @@ def test_the_service_flags_what_nannyml_flags(tmp_path: Path, car_loans: tuple[F
             for key in ("value", "lower_threshold", "upper_threshold"):
                 assert [row[key] for row in ours] == pytest.approx(straight[(metric, key)].tolist(), abs=1e-9)
             assert [row["alert"] for row in ours] == straight[(metric, "alert")].tolist()
+
+
+def test_a_cluster_finds_what_one_process_finds(
+    tmp_path: Path, served: Replay, car_loans: tuple[Frame, Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Number by number, in partitions of another size, and although a worker is killed in the middle."""
+    monkeypatch.setenv("MODEL_STORE_URL", f"file://{tmp_path}/store")
+    monkeypatch.setenv("PREDICTION_STORE_URL", f"file://{tmp_path}/store")
+    add, stored = Results.add, list[int]()
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+
+        def add_and_kill(results: Results, table: Any, first: int, last: int) -> bool:  # noqa: ANN401 - a table
+            if not stored:
+                os.kill(cluster.workers[0].pid, signal.SIGKILL)
+            stored.append(first)
+            return add(results, table, first, last)
+
+        monkeypatch.setattr(Results, "add", add_and_kill)
+        spread = _served(
+            tmp_path, *car_loans, rows=5000, engine="dask", dask_scheduler=cluster.scheduler_address, chunks_at_once=2
+        )
+    assert stored == [0, 2, 4, 6, 8]
+    key = ("family", "column", "method", "chunk")
+    one, other = (sorted(replay.measures(), key=lambda row: [row[name] for name in key]) for replay in (spread, served))
+    assert one == other
+    assert spread.results().distributions() == served.results().distributions()
 
 
 def test_unshifted_traffic_is_calm(tmp_path: Path, car_loans: tuple[Frame, Frame]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss as sklearn_log_loss  # type: ignore[import-untyped] # scikit-learn ships no types
 from sklearn.metrics import roc_auc_score
 
+from tests.browser import browser, open_page
 from toolchain.demo.comparison import compare, log_loss, roc_auc
 from toolchain.demo.sight import ESTIMATED, METRIC
 from toolchain.demo.story import Event, Story
@@ -69,8 +70,8 @@ def measure(number: int, seconds: float, family: str, column: str, method: str) 
     }
 
 
-def test_a_story_holds_what_was_seen_of_its_own_time(tmp_path: Path) -> None:
-    """Figures as JSON; a page that fetches nothing and shows names as text."""
+def a_story() -> Story:
+    """Of two chunks, with names that are markup."""
     story = Story("car-loan", BEGAN, 60.0)
     column = "<script>alert(1)</script>"
     for seconds in (-10, 20, 40):
@@ -83,7 +84,12 @@ def test_a_story_holds_what_was_seen_of_its_own_time(tmp_path: Path) -> None:
     story.comparison = compare(
         answered_by(2, *labelled_rows(100)), answered_by(4, *labelled_rows(100)), labelled_rows(100)[0]
     )
-    page = story.write(tmp_path).read_text(encoding="utf-8")
+    return story
+
+
+def test_a_story_holds_what_was_seen_of_its_own_time(tmp_path: Path) -> None:
+    """Figures as JSON; a page that fetches nothing and shows names as text."""
+    page = a_story().write(tmp_path).read_text(encoding="utf-8")
     figures = json.loads((tmp_path / "story.json").read_text(encoding="utf-8"))
     assert [point["seconds"] for point in figures["performance"]] == [20, 40]
     assert figures["versions"] == [1, 2]
@@ -92,3 +98,14 @@ def test_a_story_holds_what_was_seen_of_its_own_time(tmp_path: Path) -> None:
     assert "<script>alert" not in page
     assert 'src="http' not in page
     assert "default-src 'none'" in page
+
+
+@pytest.mark.engine
+def test_a_browser_shows_both_plots_of_a_story_and_asks_nobody(tmp_path: Path) -> None:
+    """From a disk, as people open it: estimated performance with what is allowed, and the drift of a column."""
+    page = a_story().write(tmp_path)
+    with browser() as running:
+        seen = open_page(running, page.as_uri())
+    assert seen.complaints == []
+    assert seen.requests == [page.as_uri()]
+    assert seen.plots == {"plot1": 2, "plot2": 1}

@@ -1,0 +1,57 @@
+"""The pure parts of the drift benchmark, and its workload."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
+from lifecycle.prediction_log import PredictionLog
+from lifecycle.registry import ModelRegistry
+from lifecycle.store import ObjectStore
+from obstore.store import LocalStore
+
+from benchmarks.drift import report, workload
+
+
+def _results(process: float, bare: float, peak: float = 500.0) -> dict[str, Any]:
+    machine = {"cores": 2, "cpu": "a", "kernel": "6", "python": "3.11.7", "load_average_at_start": 0.1}
+    measured = {
+        "process": {"wall_seconds": 3 * process, "cpu_seconds": process, "peak_mib": peak},
+        "bare": {"wall_seconds": bare, "cpu_seconds": bare, "peak_mib": 9000.0},
+    }
+    run = {"date": "d", "commit": "c", "command": "make bench-drift", "machine": machine}
+    return {"run": run, "measured": {"100000": measured, "1000000": measured}}
+
+
+def test_the_page_says_what_was_met_and_what_was_missed() -> None:
+    """At a million rows; NannyML's own memory is nobody's target."""
+    page = report.markdown(_results(process=26.0, bare=20.0))
+    assert "| one process, 1,000,000 rows: processor time, times bare NannyML's | 1.3 | at most 1.3 | met |" in page
+    assert "| one process, 1,000,000 rows: time, times bare NannyML's | 3.9 | at most 1.3 | missed |" in page
+    assert "| peak memory of a process or worker, MiB | 500 | at most 2048 | met |" in page
+    assert "100,000 rows: processor" not in page
+    missed = report.markdown(_results(process=26.0, bare=20.0, peak=2049.0))
+    assert "| peak memory of a process or worker, MiB | 2049 | at most 2048 | missed |" in missed
+
+
+def test_what_was_not_measured_is_no_number() -> None:
+    """A part of a run has no ratio."""
+    results = _results(process=26.0, bare=20.0)
+    del results["measured"]["1000000"]["bare"]
+    assert report.ratio(results, "1000000") is None
+    assert "times bare" not in report.markdown(results)
+
+
+def test_the_log_holds_what_the_data_frames_hold(tmp_path: Path) -> None:
+    """Every contestant computes the same of the same rows."""
+    workload.write(tmp_path, 500)
+    store = ObjectStore(LocalStore(tmp_path))
+    wanted = pa.concat_tables(workload.traffic(500)).sort_by([("time", "ascending"), ("prediction_id", "ascending")])
+    first, last = wanted["time"][0].as_py(), wanted["time"][-1].as_py()
+    registry = ModelRegistry(store, workload.MODEL)
+    assert registry.champion() is not None
+    assert registry.reference(1).num_rows == workload.REFERENCE_ROWS
+    found = PredictionLog(store, workload.MODEL).labelled(first, last + timedelta(hours=1)).table
+    assert found.num_rows == 500
+    for name in ("prediction_id", "output", "label", "feature.number_00", "feature.word_05"):
+        assert found[name].to_pylist() == wanted[name].to_pylist(), name
