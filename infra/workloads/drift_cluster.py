@@ -77,7 +77,8 @@ class DriftClusterArgs:
 class DriftCluster(pulumi.ComponentResource):
     """A scheduler, and workers that an autoscaler adds while they are busy. Nothing is kept in it.
 
-    Whoever reaches the scheduler may run code on the workers: `infra/connections/table.py` lets the evaluation in and nobody else.
+    Whoever reaches the scheduler may run code on the workers: `infra/connections/table.py` lets the evaluation in and
+    nobody else.
     """
 
     scheduler_url: pulumi.Output[str]
