@@ -55,7 +55,9 @@ def read(document: Mapping[str, Any], at: float, machine_busy: float) -> Look:
     """What `kubectl get hpa,deployment --output=json` says. Pure."""
     found = {item["kind"]: item["status"] for item in document["items"]}
     autoscaler, deployment = found["HorizontalPodAutoscaler"], found["Deployment"]
-    usage = [metric["resource"]["current"]["averageValue"] for metric in autoscaler.get("currentMetrics") or ()]
+    # Before the first sample there is a metric that says nothing of any resource.
+    told = [metric["resource"] for metric in autoscaler.get("currentMetrics") or () if "resource" in metric]
+    usage = [resource["current"]["averageValue"] for resource in told]
     return Look(
         at=at,
         desired=autoscaler.get("desiredReplicas", 0),
