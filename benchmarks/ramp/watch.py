@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ import httpx
 import psutil
 
 LOOK_SECONDS: Final = 5.0
+_PATIENCE_SECONDS: Final = 20
 _STEP_SECONDS: Final = 15
 """As often as Prometheus looks."""
 
@@ -53,7 +55,9 @@ def read(document: Mapping[str, Any], at: float, machine_busy: float) -> Look:
     """What `kubectl get hpa,deployment --output=json` says. Pure."""
     found = {item["kind"]: item["status"] for item in document["items"]}
     autoscaler, deployment = found["HorizontalPodAutoscaler"], found["Deployment"]
-    usage = [metric["resource"]["current"]["averageValue"] for metric in autoscaler.get("currentMetrics") or ()]
+    # Before the first sample there is a metric that says nothing of any resource.
+    told = [metric["resource"] for metric in autoscaler.get("currentMetrics") or () if "resource" in metric]
+    usage = [resource["current"]["averageValue"] for resource in told]
     return Look(
         at=at,
         desired=autoscaler.get("desiredReplicas", 0),
@@ -78,8 +82,11 @@ async def watch(kubectl: Path, kubeconfig: Path, name: str, begun: float, second
     looks: list[Look] = []
     psutil.cpu_percent()  # the first call only begins
     while (at := time.monotonic() - begun) < seconds:
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, timeout=60)
-        if done.returncode == 0:  # one look that fails costs no run
+        # One look that fails, or that a machine at its limit does not finish, costs no run.
+        with suppress(subprocess.SubprocessError):
+            done = await asyncio.to_thread(
+                subprocess.run, command, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS
+            )
             looks.append(read(json.loads(done.stdout), round(at, 1), round(psutil.cpu_percent() / 100, 3)))
         await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - begun - at)))
     return looks

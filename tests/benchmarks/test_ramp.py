@@ -129,8 +129,11 @@ DOCUMENT = {
 def test_the_autoscalers_word_is_read() -> None:
     """Before it knows anything, too."""
     assert read(DOCUMENT, 5.0, 0.5) == Look(at=5.0, desired=3, ready=2, millicores=120, machine_busy=0.5)
-    nothing = {"items": [{"kind": "HorizontalPodAutoscaler", "status": {}}, {"kind": "Deployment", "status": {}}]}
-    assert read(nothing, 0.0, 0.0) == Look(at=0.0, desired=0, ready=0, millicores=None, machine_busy=0.0)
+    for status in ({}, {"currentMetrics": [{"type": ""}]}):
+        nothing = {
+            "items": [{"kind": "HorizontalPodAutoscaler", "status": status}, {"kind": "Deployment", "status": {}}]
+        }
+        assert read(nothing, 0.0, 0.0) == Look(at=0.0, desired=0, ready=0, millicores=None, machine_busy=0.0)
 
 
 def run(*, ready_late: float = 0.0, slow_at: int | None = None, failed: int = 0) -> dict[str, Any]:
