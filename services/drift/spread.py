@@ -97,7 +97,7 @@ class Spread:
         asked = self._submit(_answer, self._fitted, self._work, question)
 
         def answered() -> Answer:
-            (found,) = self._gathered([asked])
+            found: Answer = self._gathered([asked])[0]
             return found
 
         return answered
