@@ -41,7 +41,9 @@ class Stack:
     def kubectl(self, *arguments: str) -> str:
         """Ask the test's cluster."""
         command = [str(bin_dir() / "kubectl"), f"--kubeconfig={self.outputs['kubeconfig']}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
 
     def bucket(self, name: str) -> S3Store:
         """A bucket of the stack's object store, opened with the key that the scoring pods have."""

@@ -126,7 +126,8 @@ def _stop(*workloads: str, namespace: str, seconds: float) -> Callable[[Stack], 
 
 def _each_pod(stack: Stack) -> None:
     for pod in _pods(stack, "ml", f"app.kubernetes.io/instance={MODEL},app.kubernetes.io/name=scoring"):
-        stack.kubectl("delete", "pod", pod["metadata"]["name"], "--namespace=ml", "--wait")
+        # The autoscaler, too, takes pods away.
+        stack.kubectl("delete", "pod", pod["metadata"]["name"], "--namespace=ml", "--wait", "--ignore-not-found")
         stack.kubectl("rollout", "status", f"deployment/scoring-{MODEL}", "--namespace=ml", "--timeout=120s")
 
 

@@ -6,23 +6,16 @@ import pytest
 
 from infra.config.reading import ConfigError, parse
 from infra.naming import PROJECT
+from tests.infra.connections.connectivity import Cluster, pods
 from tests.infra.harness import ROOT, SECRET_KEY, Rendered, configuration, environment_configuration, render
+
+LOCAL_PODS = "10.244.0.0/24"
 
 
 def environment_of(rendered: Rendered, kind: str, name: str) -> dict[str, str]:
     """What a workload's container is told."""
     (container,) = rendered.the(kind, name).containers
     return {item["name"]: item["value"] for item in container["env"] if "value" in item}
-
-
-def callers_of_prometheus(rendered: Rendered) -> list[dict[str, Any]]:
-    """Who may reach it."""
-    found = [
-        policy.inputs["spec"]["ingress"]
-        for policy in rendered.of_type("NetworkPolicy")
-        if policy.inputs["metadata"]["name"] == "prometheus"
-    ]
-    return [peer for ingress in found for rule in ingress for peer in rule["from"]]
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +56,15 @@ def test_what_the_receiver_is_told_are_settings_that_it_has(gradual: Rendered) -
 
 
 def test_only_where_rollouts_are_gradual_the_receiver_reaches_prometheus(local: Rendered, gradual: Rendered) -> None:
-    """And nobody else of the workloads does."""
-    receiver = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ml"}},
-        "podSelector": {
-            "matchLabels": gradual.the("Deployment", "retraining").inputs["spec"]["selector"]["matchLabels"]
-        },
-    }
-    assert receiver not in callers_of_prometheus(local)
-    assert [peer for peer in callers_of_prometheus(gradual) if "namespaceSelector" in peer] == [receiver]
+    """By a policy of its own, and nobody else of the workloads does."""
+
+    def reaches(rendered: Rendered) -> list[str]:
+        found, cluster = pods(rendered, LOCAL_PODS), Cluster(rendered)
+        callers = (pod for pod in found.values() if cluster.allows(pod, found["prometheus"], 9090))
+        return [pod.name for pod in callers]
+
+    assert reaches(local) == []
+    assert reaches(gradual) == ["retraining"]
     assert "ROLLOUT_PROMETHEUS_URL" not in environment_of(local, "Deployment", "retraining")
 
 

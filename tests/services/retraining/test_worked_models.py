@@ -12,6 +12,7 @@ import pytest
 from lifecycle.manifest import EVIDENCE_FILE_NAME, MODEL_CARD_FILE_NAME
 from lifecycle.prediction_log import LABEL_COLUMNS, MOMENT, PredictionLog, hour_prefix, prediction_columns
 from lifecycle.registry import ModelRegistry
+from lifecycle.rollouts import Rollouts
 from lifecycle.store import ObjectStore
 from obstore.store import MemoryStore
 from retraining.bootstrap import bootstrap
@@ -99,7 +100,8 @@ def test_a_worked_model_is_made_logged_and_made_anew(model: str, tmp_path: Path)
     shown = np.arange(len(stream)) % 12 != 5 if model == "recommendation" else np.ones(len(stream), bool)
     _log(store, registry, stream, shown)
     # What the log holds is newer than the generator's own moments, which the champion was trained on.
-    outcome: Outcome = Retraining(registry, PredictionLog(store, model), RunStore(store, model), settings).run()
+    log, runs, rollouts = PredictionLog(store, model), RunStore(store, model), Rollouts(store, model)
+    outcome: Outcome = Retraining(registry, log, runs, rollouts, settings).run()
     assert outcome.result == "promoted", (outcome.cause, outcome.message)
     assert outcome.figures["rows"] == shown.sum()
     evidence = Evidence.model_validate_json(registry.file(2, EVIDENCE_FILE_NAME, 1 << 20))
