@@ -7,7 +7,6 @@ be answered without waiting never comes this far: `scoring.connection` asks `Hot
 import asyncio
 import functools
 import time
-from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -227,8 +226,7 @@ def _work(headers: dict[bytes, bytes], target: Target | None) -> Work:
 
 
 def _record(scored: Scored) -> ScoredRows:
-    outputs = array("d", scored.outputs).tobytes()
-    return ScoredRows(scored.model, "champion", time.time_ns() // 1000, scored.ids, scored.rows.vectors, outputs)
+    return ScoredRows(scored.model, "champion", time.time_ns() // 1000, scored.ids, scored.rows.vectors, scored.outputs)
 
 
 async def _kept(log: PredictionLog, scored: Scored) -> None:

@@ -85,10 +85,26 @@ def parts(model: str, name: str, data: bytes) -> Iterator[Part]:
 
 
 def parquet(table: Any) -> bytes:  # noqa: ANN401 - a pyarrow table
-    """A table as a Parquet file."""
+    """A table as a Parquet file: in a form that is written fast, for it will be merged into one that is small.
+
+    A row of 30 features takes 0.4 us and 230 bytes; with pyarrow's defaults and zstd it was 3.5 us and 150 bytes.
+    """
     file = io.BytesIO()
-    pq.write_table(table, file, compression="zstd")
+    pq.write_table(
+        table,
+        file,
+        compression="snappy",
+        use_dictionary=repeating(table.schema),
+        use_byte_stream_split=[field.name for field in table.schema if field.type == pa.float64()],
+        write_statistics=["time"],
+    )
     return file.getvalue()
+
+
+def repeating(schema: Any) -> list[str]:  # noqa: ANN401 - a pyarrow schema
+    """The columns worth a dictionary. It makes nearly all numbers and all ids larger, and takes longest of all."""
+    found = [field.name for field in schema if field.type in {pa.string(), pa.int32()}]
+    return [name for name in found if name != "prediction_id"]
 
 
 def _block(payload: memoryview, manifest: Manifest) -> tuple[_Array, ...]:

@@ -48,9 +48,9 @@ def rows(model: ServedModel) -> Rows:
 
     def rows(count: int = 1) -> ScoredRows:
         matrix = np.array([vectors[i % len(vectors)] for i in range(count)])
-        outputs = np.array(model.predictor.predict_rows(matrix.tobytes(), len(matrix)))
+        outputs = model.predictor.predict_rows(matrix.tobytes(), len(matrix))
         ids = [uuid.uuid4().hex for _ in range(count)]
-        return ScoredRows(model, "champion", round(NOW.timestamp() * 1e6), ids, matrix.tobytes(), outputs.tobytes())
+        return ScoredRows(model, "champion", round(NOW.timestamp() * 1e6), ids, matrix.tobytes(), outputs)
 
     return rows
 
@@ -117,7 +117,7 @@ def test_what_was_written_is_read_once_and_typed(tmp_path: Path, store: ObjectSt
     found = {row["prediction_id"]: row for row in table.to_pylist()}
     assert sorted(found) == sorted(some.ids)
     manifest = some.model.manifest
-    for i, output in enumerate(np.frombuffer(some.outputs)):
+    for i, output in enumerate(some.outputs):
         row = found[some.ids[i]]
         assert (row["output"], row["version"], row["role"]) == (output, 1, "champion")
         assert row["predicted"] == manifest.classes[int(output >= 0.5)]
