@@ -5,7 +5,7 @@ say what comes out, and the tests hold the two together.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ class AnswerWriter:
         self._names: Final = manifest.feature_schema.names
         reference = encode_json({"name": manifest.model, "version": manifest.version}).decode()
         self._head: Final = f'{{"model":{reference},"predictions":['
-        self._write: Final = _WRITERS[manifest.objective](manifest)
+        self._row: Final = _ROWS[manifest.objective](manifest)
 
     def write(self, ids: Sequence[str], outputs: list[float], contributions: npt.NDArray[np.float64] | None) -> bytes:
         """The body of an answer.
@@ -35,11 +35,19 @@ class AnswerWriter:
             contributions: rows x outputs x (features + 1), where the client wants them.
         """
         # msgspec writes a float in a fifth of the time of repr(), and null for what JSON may not have.
-        texts = encode_json(outputs)[1:-1].decode().split(",")
-        predictions = self._write(ids, outputs, texts)
+        row, written = self._row, encode_json(outputs)[1:-1].decode()
+        if len(outputs) == 1 and contributions is None:
+            return f"{self._head}{row(ids[0], outputs[0], written)}]}}".encode()
+        texts = written.split(",")
+        if self._outputs == 1:
+            predictions = map(row, ids, outputs, texts)
+        else:
+            # As many references to one iterator as there are classes: zip takes a row at a time.
+            by_row = (zip(*[iter(values)] * self._outputs, strict=True) for values in (outputs, texts))
+            predictions = map(row, ids, *by_row)
         if contributions is not None:
-            predictions = list(map(self._with_contributions, predictions, contributions))
-        return (self._head + ",".join(predictions) + "]}").encode()
+            predictions = map(self._with_contributions, predictions, contributions)
+        return f"{self._head}{','.join(predictions)}]}}".encode()
 
     def _with_contributions(self, prediction: str, added: npt.NDArray[np.float64]) -> str:
         classes = self._classes if self._outputs > 1 else (None,)
@@ -57,48 +65,40 @@ def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:
     return max(range(len(output)), key=output.__getitem__) if manifest.objective == "multiclass" else None
 
 
-_Write = Callable[[Sequence[str], Sequence[float], Sequence[str]], list[str]]
-"""(ids, outputs, the outputs as JSON) -> predictions as JSON"""
+_Row = Callable[[str, Any, Any], str]
+"""(id, the output or the outputs of the row, the same as JSON) -> prediction as JSON"""
 
 
-def _binary(manifest: Manifest) -> _Write:
+def _binary(manifest: Manifest) -> _Row:
     threshold = manifest.threshold or 0.5
     below, above = (f',"class":{encode_json(name).decode()}}}' for name in manifest.classes)
 
-    def write(ids: Sequence[str], outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        return [
-            f'{{"id":"{id_}","probability":{text}{above if output >= threshold else below}'
-            for id_, output, text in zip(ids, outputs, texts, strict=True)
-        ]
+    def row(id_: str, output: float, text: str) -> str:
+        return f'{{"id":"{id_}","probability":{text}{above if output >= threshold else below}'
 
-    return write
+    return row
 
 
-def _multiclass(manifest: Manifest) -> _Write:
+def _multiclass(manifest: Manifest) -> _Row:
     probabilities = ",".join(f"{_escaped(name)}:%s" for name in manifest.classes)
     templates = [
         f'{{"id":"%s","probabilities":{{{probabilities}}},"class":{_escaped(name)}}}' for name in manifest.classes
     ]
 
-    def write(ids: Sequence[str], outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        # As many references to one iterator as there are classes: zip takes a row at a time.
-        rows, row_texts = (zip(*[iter(values)] * len(templates), strict=True) for values in (outputs, texts))
-        return [
-            templates[row.index(max(row))] % (id_, *written)
-            for id_, row, written in zip(ids, rows, row_texts, strict=True)
-        ]
+    def row(id_: str, outputs: tuple[float, ...], texts: tuple[str, ...]) -> str:
+        return templates[outputs.index(max(outputs))] % (id_, *texts)
 
-    return write
+    return row
 
 
-def _single(field: str) -> Callable[[Manifest], _Write]:
-    def write(ids: Sequence[str], _outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        return [f'{{"id":"{id_}","{field}":{text}}}' for id_, text in zip(ids, texts, strict=True)]
+def _single(field: str) -> Callable[[Manifest], _Row]:
+    def row(id_: str, _output: float, text: str) -> str:
+        return f'{{"id":"{id_}","{field}":{text}}}'
 
-    return lambda _manifest: write
+    return lambda _manifest: row
 
 
-_WRITERS: Final[dict[str, Callable[[Manifest], _Write]]] = {
+_ROWS: Final[dict[str, Callable[[Manifest], _Row]]] = {
     "binary": _binary,
     "multiclass": _multiclass,
     "regression": _single("value"),

@@ -33,6 +33,8 @@ class Connection(HttpToolsProtocol):
         self._paths: Final = paths
         self._at_once: Final = at_once
         self._held: list[bytes] | None = None
+        self._written_headers: list[tuple[bytes, bytes]] | None = None
+        self._head = b""
         self._heard_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -124,12 +126,10 @@ class Connection(HttpToolsProtocol):
             super().on_body(piece)
 
     def _write(self, name: bytes, body: bytes) -> None:
-        parts = [b"HTTP/1.1 200 OK\r\n"]
-        for header, value in self.server_state.default_headers:
-            parts += (header, b": ", value, b"\r\n")
-        parts += (
-            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
-            b"x-request-id: %b\r\n\r\n" % name,
-            body,
-        )
-        self.transport.write(b"".join(parts))
+        headers = self.server_state.default_headers  # others every second, with the date
+        if headers != self._written_headers:
+            self._written_headers = headers.copy()
+            self._head = b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncontent-length: " % b"".join(
+                b"%b: %b\r\n" % header for header in headers
+            )
+        self.transport.write(b"%b%d\r\nx-request-id: %b\r\n\r\n%b" % (self._head, len(body), name, body))

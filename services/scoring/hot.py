@@ -34,6 +34,8 @@ PREDICT: Final = "/v1/predict"
 INFER: Final = "/v2/models/{model}/infer"
 INFER_VERSION: Final = "/v2/models/{model}/versions/{version}/infer"
 
+_PREDICT_PATH: Final = PREDICT.encode()
+_PREDICT_ASKED: Final = (PREDICT, None)
 _NO_HEADERS: Final[list[tuple[bytes, bytes]]] = []
 _CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
@@ -89,6 +91,7 @@ class HotRoutes:
         self._batches: Final = batches
         self._predictions: Final = log
         self._waits_for_log: Final = log is not None and settings.log_mode != "async"
+        self._answered: Final = {route: metrics.answered(route) for route in (PREDICT, INFER, INFER_VERSION)}
         self._inline_bytes: Final = settings.inline_body_bytes
         self._max_rows: Final = settings.max_rows
         self._log: Final = structlog.stdlib.get_logger()
@@ -106,10 +109,10 @@ class HotRoutes:
 
         None: it is for the application itself to answer, or to refuse; nothing was recorded or counted.
         """
-        if not self._is_short(body) or self._waits_for_log:
+        if self._waits_for_log or not self._is_short(body):
             return None
         started = time.perf_counter()
-        asked = _asked(path.decode("latin-1"))
+        asked = _PREDICT_ASKED if path == _PREDICT_PATH else _asked(path.decode("latin-1"))
         if asked is None:
             return None
         route, target = asked
@@ -127,7 +130,7 @@ class HotRoutes:
         finally:
             admission.in_flight -= 1
         self._count(scored)
-        self._metrics.request(route, 200, time.perf_counter() - started)
+        self._answered[route].observe(time.perf_counter() - started)
         return request_name(fields, own_name), scored.body
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str, target: Target | None) -> None:

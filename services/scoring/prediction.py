@@ -1,15 +1,15 @@
 """Prediction as the service sees it: a body in, an answer out. Knows nothing of HTTP."""
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from scoring.champion import ServedModel
 from scoring.identifiers import new_id, prediction_ids
 from scoring.rows import Rows
 
 
-@dataclass(slots=True)
-class Scored:
+class Scored(msgspec.Struct, gc=False):
     """Rows, and what the model answered.
 
     Attributes:
