@@ -196,7 +196,7 @@ def _count(requests: Sequence[ScoredRows]) -> int:
     return sum(map(len, map(_IDS, requests)))
 
 
-def _cut(data: Sequence[Any], rows: int, chosen: list[int]) -> Iterator[Sequence[Any]]:
+def _cut(data: Sequence[Any], rows: int, chosen: list[int]) -> Iterator[Any]:
     """The pieces of the chosen rows."""
     size = len(data) // rows
     return (data[i * size : (i + 1) * size] for i in chosen)

@@ -297,7 +297,7 @@ def test_parts_of_two_forms_are_merged_apart(store: ObjectStore) -> None:
     for number, columns in enumerate([("b", "a"), *[("a", "b")] * 4]):
         moments = pa.array([NOW - timedelta(hours=2)], MOMENT)
         table = pa.table({"prediction_id": [f"{number:032x}"], "time": moments} | {column: [1.0] for column in columns})
-        store.create(f"{hour}/{number}.parquet", parquet(table))
+        store.create(f"{hour}/{number}.parquet", parquet(table.schema, [table]))
     Compaction(store, "car-loan").compact(NOW)
     merged = [object_.key for object_ in store.list(hour) if "merged-" in object_.key]
     assert [len(merged_sources(store, key)) for key in merged] == [4]
