@@ -7,7 +7,7 @@ be answered without waiting never comes this far: `scoring.connection` asks `Hot
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -104,7 +104,7 @@ class HotRoutes:
                 return await self._answer(scope, receive, send, *asked)
         return await self._app(scope, receive, send)
 
-    def at_once(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[bytes, bytes] | None:
+    def at_once(self, path: bytes, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes] | None:
         """The answer to a POST, as its X-Request-ID and its body, where nothing has to be waited for.
 
         None: it is for the application itself to answer, or to refuse; nothing was recorded or counted.
@@ -116,13 +116,12 @@ class HotRoutes:
         if asked is None:
             return None
         route, target = asked
-        fields = dict(headers)
         own_name = new_id()
         admission = self._admission
         admission.in_flight += 1
         try:
-            admission.check(fields)
-            scored = _work(fields, target)(serving(self._champion, target), body, self._max_rows, own_name)
+            admission.check(headers)
+            scored = _work(headers, target)(serving(self._champion, target), body, self._max_rows, own_name)
             if self._predictions is not None:
                 self._predictions.write(_record(scored))
         except Exception:  # noqa: BLE001 - the application meets it again, and says what is wrong
@@ -131,7 +130,7 @@ class HotRoutes:
             admission.in_flight -= 1
         self._count(scored)
         self._answered[route].observe(time.perf_counter() - started)
-        return request_name(fields, own_name), scored.body
+        return request_name(headers, own_name), scored.body
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str, target: Target | None) -> None:
         started = time.perf_counter()
@@ -221,7 +220,7 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     return None
 
 
-def _work(headers: dict[bytes, bytes], target: Target | None) -> Work:
+def _work(headers: Mapping[bytes, bytes], target: Target | None) -> Work:
     if target is None:
         refuse_unless_json(headers)
         return predict
@@ -242,7 +241,7 @@ async def _kept(log: PredictionLog, scored: Scored) -> None:
         raise RequestError(503, "log_unavailable", message) from None
 
 
-def _json_bytes(headers: dict[bytes, bytes]) -> int | None:
+def _json_bytes(headers: Mapping[bytes, bytes]) -> int | None:
     """Where the JSON ends and binary data begins, by Triton's header.
 
     Clients of the protocol send any content type, so none is refused.
