@@ -24,7 +24,9 @@ class AnswerWriter:
         self._names: Final = manifest.feature_schema.names
         reference = encode_json({"name": manifest.model, "version": manifest.version}).decode()
         self._head: Final = f'{{"model":{reference},"predictions":['
-        self._row: Final = _ROWS[manifest.objective](manifest)
+        self._after_id: Final = f'","{_FIELDS[manifest.objective]}":'
+        self._probabilities: Final = f"{{{','.join(f'{_escaped(name)}:%s' for name in manifest.classes)}}}"
+        self._ends: Final = _ends(manifest)
 
     def write(self, ids: Sequence[str], outputs: list[float], contributions: npt.NDArray[np.float64] | None) -> bytes:
         """The body of an answer.
@@ -35,27 +37,30 @@ class AnswerWriter:
             contributions: rows x outputs x (features + 1), where the client wants them.
         """
         # msgspec writes a float in a fifth of the time of repr(), and null for what JSON may not have.
-        row, written = self._row, encode_json(outputs)[1:-1].decode()
-        if len(outputs) == 1 and contributions is None:
-            return f"{self._head}{row(ids[0], outputs[0], written)}]}}".encode()
-        texts = written.split(",")
-        if self._outputs == 1:
-            predictions = map(row, ids, outputs, texts)
-        else:
+        texts = encode_json(outputs)[1:-1].decode().split(",")
+        if self._outputs > 1:
             # As many references to one iterator as there are classes: zip takes a row at a time.
-            by_row = (zip(*[iter(values)] * self._outputs, strict=True) for values in (outputs, texts))
-            predictions = map(row, ids, *by_row)
+            rows, row_texts = (zip(*[iter(values)] * self._outputs, strict=True) for values in (outputs, texts))
+            texts, ends = [self._probabilities % row for row in row_texts], self._ends(list(rows))
+        else:
+            ends = self._ends(outputs)
         if contributions is not None:
-            predictions = map(self._with_contributions, predictions, contributions)
-        return f"{self._head}{','.join(predictions)}]}}".encode()
+            ends = list(map(self._with_contributions, ends, contributions))
+        if len(ids) == 1:
+            return f'{self._head}{{"id":"{ids[0]}{self._after_id}{texts[0]}{ends[0]}]}}'.encode()
+        # A column of pieces at a time: of 64 rows in 5 us, where a text for each row took 11.
+        pieces = [',{"id":"', "", self._after_id, "", ""] * len(ids)
+        pieces[0] = '{"id":"'
+        pieces[1::5], pieces[3::5], pieces[4::5] = ids, texts, ends
+        return f"{self._head}{''.join(pieces)}]}}".encode()
 
-    def _with_contributions(self, prediction: str, added: npt.NDArray[np.float64]) -> str:
+    def _with_contributions(self, end: str, added: npt.NDArray[np.float64]) -> str:
         classes = self._classes if self._outputs > 1 else (None,)
         wire = [
             Contribution(class_, values[-1], dict(zip(self._names, values, strict=False)))
             for class_, values in zip(classes, added.tolist(), strict=True)
         ]
-        return f'{prediction[:-1]},"contributions":{encode_json(wire).decode()}}}'
+        return f'{end[:-1]},"contributions":{encode_json(wire).decode()}}}'
 
 
 def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:
@@ -65,45 +70,24 @@ def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:
     return max(range(len(output)), key=output.__getitem__) if manifest.objective == "multiclass" else None
 
 
-_Row = Callable[[str, Any, Any], str]
-"""(id, the output or the outputs of the row, the same as JSON) -> prediction as JSON"""
-
-
-def _binary(manifest: Manifest) -> _Row:
-    threshold = manifest.threshold or 0.5
-    below, above = (f',"class":{encode_json(name).decode()}}}' for name in manifest.classes)
-
-    def row(id_: str, output: float, text: str) -> str:
-        return f'{{"id":"{id_}","probability":{text}{above if output >= threshold else below}'
-
-    return row
-
-
-def _multiclass(manifest: Manifest) -> _Row:
-    probabilities = ",".join(f"{_escaped(name)}:%s" for name in manifest.classes)
-    templates = [
-        f'{{"id":"%s","probabilities":{{{probabilities}}},"class":{_escaped(name)}}}' for name in manifest.classes
-    ]
-
-    def row(id_: str, outputs: tuple[float, ...], texts: tuple[str, ...]) -> str:
-        return templates[outputs.index(max(outputs))] % (id_, *texts)
-
-    return row
-
-
-def _single(field: str) -> Callable[[Manifest], _Row]:
-    def row(id_: str, _output: float, text: str) -> str:
-        return f'{{"id":"{id_}","{field}":{text}}}'
-
-    return lambda _manifest: row
-
-
-_ROWS: Final[dict[str, Callable[[Manifest], _Row]]] = {
-    "binary": _binary,
-    "multiclass": _multiclass,
-    "regression": _single("value"),
-    "ranking": _single("score"),
+_FIELDS: Final[dict[str, str]] = {
+    "binary": "probability",
+    "multiclass": "probabilities",
+    "regression": "value",
+    "ranking": "score",
 }
+
+
+def _ends(manifest: Manifest) -> Callable[[Sequence[Any]], list[str]]:
+    """A function that gives, for the output or the outputs of each row, how its prediction ends in JSON."""
+    classes = [f',"class":{encode_json(name).decode()}}}' for name in manifest.classes]
+    if manifest.objective == "binary":
+        below, above = classes
+        threshold = manifest.threshold or 0.5
+        return lambda outputs: [above if output >= threshold else below for output in outputs]
+    if manifest.objective == "multiclass":
+        return lambda outputs: [classes[row.index(max(row))] for row in outputs]
+    return lambda outputs: ["}"] * len(outputs)
 
 
 def _escaped(text: str) -> str:
