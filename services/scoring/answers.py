@@ -5,7 +5,7 @@ say what comes out, and the tests hold the two together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,9 @@ class AnswerWriter:
         reference = encode_json({"name": manifest.model, "version": manifest.version}).decode()
         self._head: Final = f'{{"model":{reference},"predictions":['
         self._ranking_head: Final = f'{{"model":{reference},"ranking":['
-        self._write: Final = _WRITERS[manifest.objective](manifest)
+        self._after_id: Final = f'","{_FIELDS[manifest.objective]}":'
+        self._probabilities: Final = f"{{{','.join(f'{_escaped(name)}:%s' for name in manifest.classes)}}}"
+        self._ends: Final = _ends(manifest)
 
     def write(
         self,
@@ -45,38 +47,49 @@ class AnswerWriter:
             contributions: rows x outputs x (features + 1), where the client wants them.
             unusual: what is unusual about which rows.
         """
-        predictions = self._predictions(ids, outputs)
+        texts, ends = self._texts_and_ends(outputs)
         if contributions is not None:
-            predictions = list(map(self._with_contributions, predictions, contributions))
+            ends = list(map(self._with_contributions, ends, contributions))
         for row, flags in unusual.items():
-            predictions[row] = _with_flags(predictions[row], flags)
-        return (self._head + ",".join(predictions) + "]}").encode()
+            ends[row] = _with_flags(ends[row], flags)
+        if len(ids) == 1:
+            return f'{self._head}{{"id":"{ids[0]}{self._after_id}{texts[0]}{ends[0]}]}}'.encode()
+        # A column of pieces at a time: of 64 rows in 5 us, where a text for each row took 11.
+        pieces = [',{"id":"', "", self._after_id, "", ""] * len(ids)
+        pieces[0] = '{"id":"'
+        pieces[1::5], pieces[3::5], pieces[4::5] = ids, texts, ends
+        return f"{self._head}{''.join(pieces)}]}}".encode()
 
     def write_ranking(self, ids: Sequence[str], outputs: list[float], places: Sequence[int], unusual: Flags) -> bytes:
         """The body of an answer that gives the candidates at these places alone, in this order."""
-        predictions = self._predictions([ids[place] for place in places], [outputs[place] for place in places])
+        texts, ends = self._texts_and_ends([outputs[place] for place in places])
         ranked = []
-        for place, prediction in zip(places, predictions, strict=True):
-            whole = _with_flags(prediction, unusual[place]) if place in unusual else prediction
-            ranked.append(f'{{"index":{place},{whole[1:]}')
-        return (self._ranking_head + ",".join(ranked) + "]}").encode()
+        for place, text, end in zip(places, texts, ends, strict=True):
+            whole = _with_flags(end, unusual[place]) if place in unusual else end
+            ranked.append(f'{{"index":{place},"id":"{ids[place]}{self._after_id}{text}{whole}')
+        return f"{self._ranking_head}{','.join(ranked)}]}}".encode()
 
-    def _predictions(self, ids: Sequence[str], outputs: list[float]) -> list[str]:
+    def _texts_and_ends(self, outputs: list[float]) -> tuple[list[str], list[str]]:
+        """For each row its output or outputs as JSON, and how its prediction ends."""
         # msgspec writes a float in a fifth of the time of repr(), and null for what JSON may not have.
         texts = encode_json(outputs)[1:-1].decode().split(",")
-        return self._write(ids, outputs, texts)
+        if self._outputs == 1:
+            return texts, self._ends(outputs)
+        # As many references to one iterator as there are classes: zip takes a row at a time.
+        rows, row_texts = (zip(*[iter(values)] * self._outputs, strict=True) for values in (outputs, texts))
+        return [self._probabilities % row for row in row_texts], self._ends(list(rows))
 
-    def _with_contributions(self, prediction: str, added: npt.NDArray[np.float64]) -> str:
+    def _with_contributions(self, end: str, added: npt.NDArray[np.float64]) -> str:
         classes = self._classes if self._outputs > 1 else (None,)
         wire = [
             Contribution(class_, values[-1], dict(zip(self._names, values, strict=False)))
             for class_, values in zip(classes, added.tolist(), strict=True)
         ]
-        return f'{prediction[:-1]},"contributions":{encode_json(wire).decode()}}}'
+        return f'{end[:-1]},"contributions":{encode_json(wire).decode()}}}'
 
 
-def _with_flags(prediction: str, flags: Sequence[Unusual]) -> str:
-    return f'{prediction[:-1]},"unusual":{encode_json(flags).decode()}}}'
+def _with_flags(end: str, flags: Sequence[Unusual]) -> str:
+    return f'{end[:-1]},"unusual":{encode_json(flags).decode()}}}'
 
 
 def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:
@@ -86,53 +99,24 @@ def class_index(manifest: Manifest, output: Sequence[float]) -> int | None:
     return max(range(len(output)), key=output.__getitem__) if manifest.objective == "multiclass" else None
 
 
-_Write = Callable[[Sequence[str], Sequence[float], Sequence[str]], list[str]]
-"""(ids, outputs, the outputs as JSON) -> predictions as JSON"""
-
-
-def _binary(manifest: Manifest) -> _Write:
-    threshold = manifest.threshold or 0.5
-    below, above = (f',"class":{encode_json(name).decode()}}}' for name in manifest.classes)
-
-    def write(ids: Sequence[str], outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        return [
-            f'{{"id":"{id_}","probability":{text}{above if output >= threshold else below}'
-            for id_, output, text in zip(ids, outputs, texts, strict=True)
-        ]
-
-    return write
-
-
-def _multiclass(manifest: Manifest) -> _Write:
-    probabilities = ",".join(f"{_escaped(name)}:%s" for name in manifest.classes)
-    templates = [
-        f'{{"id":"%s","probabilities":{{{probabilities}}},"class":{_escaped(name)}}}' for name in manifest.classes
-    ]
-
-    def write(ids: Sequence[str], outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        # As many references to one iterator as there are classes: zip takes a row at a time.
-        rows, row_texts = (zip(*[iter(values)] * len(templates), strict=True) for values in (outputs, texts))
-        return [
-            templates[row.index(max(row))] % (id_, *written)
-            for id_, row, written in zip(ids, rows, row_texts, strict=True)
-        ]
-
-    return write
-
-
-def _single(field: str) -> Callable[[Manifest], _Write]:
-    def write(ids: Sequence[str], _outputs: Sequence[float], texts: Sequence[str]) -> list[str]:
-        return [f'{{"id":"{id_}","{field}":{text}}}' for id_, text in zip(ids, texts, strict=True)]
-
-    return lambda _manifest: write
-
-
-_WRITERS: Final[dict[str, Callable[[Manifest], _Write]]] = {
-    "binary": _binary,
-    "multiclass": _multiclass,
-    "regression": _single("value"),
-    "ranking": _single("score"),
+_FIELDS: Final[dict[str, str]] = {
+    "binary": "probability",
+    "multiclass": "probabilities",
+    "regression": "value",
+    "ranking": "score",
 }
+
+
+def _ends(manifest: Manifest) -> Callable[[Sequence[Any]], list[str]]:
+    """A function that gives, for the output or the outputs of each row, how its prediction ends in JSON."""
+    classes = [f',"class":{encode_json(name).decode()}}}' for name in manifest.classes]
+    if manifest.objective == "binary":
+        below, above = classes
+        threshold = manifest.threshold or 0.5
+        return lambda outputs: [above if output >= threshold else below for output in outputs]
+    if manifest.objective == "multiclass":
+        return lambda outputs: [classes[row.index(max(row))] for row in outputs]
+    return lambda outputs: ["}"] * len(outputs)
 
 
 def _escaped(text: str) -> str:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 NotReadyCode: TypeAlias = Literal["starting", "waiting_for_champion", "store_unavailable", "model_refused"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
-    """A model that was loaded and checked."""
+    """A model that was loaded and checked.
+
+    Equal to itself alone: to compare manifests took 6 us a request where two models take turns, as in a canary.
+    """
 
     manifest: Manifest
     predictor: Predictor

@@ -7,8 +7,7 @@ be answered without waiting never comes this far: `scoring.connection` asks `Hot
 import asyncio
 import functools
 import time
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -38,6 +37,8 @@ RANK: Final = "/v1/rank"
 INFER: Final = "/v2/models/{model}/infer"
 INFER_VERSION: Final = "/v2/models/{model}/versions/{version}/infer"
 
+_PREDICT_PATH: Final = PREDICT.encode()
+_PREDICT_ASKED: Final = (PREDICT, None)
 _NO_HEADERS: Final[list[tuple[bytes, bytes]]] = []
 _CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
@@ -94,6 +95,7 @@ class HotRoutes:
         self._predictions: Final = log
         self._shadow: Final = Shadow(metrics.trial, log, lambda challenger: champion.challenger is challenger)
         self._waits_for_log: Final = log is not None and settings.log_mode != "async"
+        self._answered: Final = {route: metrics.answered(route) for route in (PREDICT, RANK, INFER, INFER_VERSION)}
         self._inline_bytes: Final = settings.inline_body_bytes
         self._max_rows: Final = settings.max_rows
         self._log: Final = structlog.stdlib.get_logger()
@@ -106,26 +108,25 @@ class HotRoutes:
                 return await self._answer(scope, receive, send, asked)
         return await self._app(scope, receive, send)
 
-    def at_once(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[bytes, bytes] | None:
+    def at_once(self, path: bytes, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes] | None:
         """The answer to a POST, as its X-Request-ID and its body, where nothing has to be waited for.
 
         None: it is for the application itself to answer, or to refuse; nothing was recorded or counted.
         """
-        if not self._is_short(body) or self._waits_for_log:
+        if self._waits_for_log or not self._is_short(body):
             return None
         started = time.perf_counter()
-        asked = _asked(path.decode("latin-1"))
+        asked = _PREDICT_ASKED if path == _PREDICT_PATH else _asked(path.decode("latin-1"))
         if asked is None:
             return None
         route, target = asked
-        fields = dict(headers)
         own_name = new_id()
         admission = self._admission
         admission.in_flight += 1
         try:
-            admission.check(fields)
-            work, champion = _work(fields, route, target), serving(self._champion, target)
-            if self._champion.challenger is None or (trial := self._trial(fields, asked, body, own_name)) is None:
+            admission.check(headers)
+            work, champion = _work(headers, route, target), serving(self._champion, target)
+            if self._champion.challenger is None or (trial := self._trial(headers, asked, body, own_name)) is None:
                 scored = work(champion, body, self._max_rows, own_name)
             else:
                 scored = trial.answer(champion)
@@ -136,8 +137,8 @@ class HotRoutes:
         finally:
             admission.in_flight -= 1
         self._count(scored)
-        self._metrics.request(route, 200, time.perf_counter() - started)
-        return request_name(fields, own_name), scored.body
+        self._answered[route].observe(time.perf_counter() - started)
+        return request_name(headers, own_name), scored.body
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, asked: tuple[str, Target | None]) -> None:
         started = time.perf_counter()
@@ -194,7 +195,7 @@ class HotRoutes:
             raise RequestError(503, "too_slow", message) from None
 
     def _trial(
-        self, headers: dict[bytes, bytes], asked: tuple[str, Target | None], body: bytes, request_id: str
+        self, headers: Mapping[bytes, bytes], asked: tuple[str, Target | None], body: bytes, request_id: str
     ) -> Trial | None:
         """What a challenger has to do with a request; None where there is none, or the request names its version."""
         challenger, (route, target) = self._champion.challenger, asked
@@ -264,7 +265,7 @@ def _asked(path: str) -> tuple[str, Target | None] | None:
     return None
 
 
-def _work(headers: dict[bytes, bytes], route: str, target: Target | None) -> Work:
+def _work(headers: Mapping[bytes, bytes], route: str, target: Target | None) -> Work:
     if target is None:
         refuse_unless_json(headers)
         return rank if route == RANK else predict
@@ -272,8 +273,9 @@ def _work(headers: dict[bytes, bytes], route: str, target: Target | None) -> Wor
 
 
 def _record(scored: Scored) -> ScoredRows:
-    outputs = array("d", scored.outputs).tobytes()
-    return ScoredRows(scored.model, scored.role, time.time_ns() // 1000, scored.ids, scored.rows.vectors, outputs)
+    return ScoredRows(
+        scored.model, scored.role, time.time_ns() // 1000, scored.ids, scored.rows.vectors, scored.outputs
+    )
 
 
 async def _kept(log: PredictionLog, scored: Scored) -> None:
@@ -286,7 +288,7 @@ async def _kept(log: PredictionLog, scored: Scored) -> None:
         raise RequestError(503, "log_unavailable", message) from None
 
 
-def _json_bytes(headers: dict[bytes, bytes]) -> int | None:
+def _json_bytes(headers: Mapping[bytes, bytes]) -> int | None:
     """Where the JSON ends and binary data begins, by Triton's header.
 
     Clients of the protocol send any content type, so none is refused.

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from lifecycle.prediction_log import Role
 
 from scoring.champion import ServedModel
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from scoring.trial import Trial
 
 
-@dataclass(slots=True)
-class Scored:
+class Scored(msgspec.Struct, gc=False):
     """Rows, and what the model answered.
 
     Attributes:

@@ -29,8 +29,8 @@ class ScoredRows(msgspec.Struct, gc=False):
     """One for each row, 32 hexadecimal digits."""
     vectors: bytes
     """float64 in the machine's order, row after row, as the model saw them: categories as codes, missing as NaN."""
-    outputs: bytes
-    """float64 likewise, as many for each row as the model has outputs."""
+    outputs: Sequence[float]
+    """As many for each row as the model has outputs, row after row."""
 
 
 @dataclass(frozen=True, slots=True)

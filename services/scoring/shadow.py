@@ -8,7 +8,6 @@ second are still compared, and answers lose a tenth of a core at most, however m
 import asyncio
 import threading
 import time
-from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -91,8 +90,9 @@ class Shadow:
     def _keep(self, scored: Scored) -> None:
         if self._predictions is None:
             return
-        outputs = array("d", scored.outputs).tobytes()
-        rows = ScoredRows(scored.model, "shadow", time.time_ns() // 1000, scored.ids, scored.rows.vectors, outputs)
+        rows = ScoredRows(
+            scored.model, "shadow", time.time_ns() // 1000, scored.ids, scored.rows.vectors, scored.outputs
+        )
         with suppress(LogUnavailableError):
             waiting = self._predictions.write(rows)
             if waiting is not None:  # the log's promise is to whoever is answered

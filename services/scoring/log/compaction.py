@@ -23,6 +23,8 @@ from lifecycle.prediction_log import (
 )
 from lifecycle.store import ObjectStore, StoredObject
 
+from scoring.log.parts import repeating
+
 _CLOSED_AFTER: Final = timedelta(minutes=15)
 """After an hour's end nearly all of its parts are there; one that comes later is merged later."""
 
@@ -114,7 +116,9 @@ class _Merged:
 
     def __post_init__(self) -> None:
         self._file = io.BytesIO()
-        self.writer: Any = pq.ParquetWriter(self._file, self.schema, compression="zstd")
+        self.writer: Any = pq.ParquetWriter(
+            self._file, self.schema, compression="zstd", use_dictionary=repeating(self.schema)
+        )
 
     def finish(self) -> bytes:
         """The part."""

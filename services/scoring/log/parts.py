@@ -2,10 +2,10 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from scoring.log.records import LABEL, LABELS, MODEL, ROLES, ROWS_HEAD, payloads
 
 _HOUR_US: Final = 3_600_000_000
 _ID_BYTES: Final = 16
+_GROUP_ROWS: Final = 4096
+"""Rows that are turned into columns at once: 1 MB of 30 features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,8 @@ class Part:
 _Array = npt.NDArray[Any]
 
 
-@dataclass(slots=True)
-class _Rows:
-    """Blocks of rows, each as the columns time, role, id, vector, output."""
-
-    blocks: list[tuple[_Array, ...]] = field(default_factory=list)
-
-    def columns(self) -> list[_Array]:
-        """The blocks, one after the other."""
-        return [np.concatenate(column) for column in zip(*self.blocks, strict=True)]
+_Block: TypeAlias = tuple[_Array, ...]
+"""Rows, as the columns time, role, id, vector, output."""
 
 
 def parts(model: str, name: str, data: bytes) -> Iterator[Part]:
@@ -57,7 +52,7 @@ def parts(model: str, name: str, data: bytes) -> Iterator[Part]:
         ValueError: a whole record makes no sense.
     """
     manifests: dict[int, Manifest] = {}
-    rows: dict[tuple[int, int], _Rows] = defaultdict(_Rows)
+    rows: dict[tuple[int, int], list[_Block]] = defaultdict(list)
     labels: dict[int, list[tuple[bytes, int, float]]] = defaultdict(list)
     for payload in payloads(data):
         kind = payload[0]
@@ -74,21 +69,40 @@ def parts(model: str, name: str, data: bytes) -> Iterator[Part]:
             there = np.unique(hours).tolist()
             for hour in there:
                 of_hour = slice(None) if len(there) == 1 else hours == hour
-                rows[hour, version].blocks.append(tuple(column[of_hour] for column in block))
+                rows[hour, version].append(tuple(column[of_hour] for column in block))
     for (hour, version), found in sorted(rows.items()):
-        table = _prediction_table(manifests[version], found)
+        manifest = manifests[version]
         key = f"{hour_prefix(model, 'predictions', _moment(hour))}/{name}-{version:08d}.parquet"
-        yield Part(key, parquet(table), table.num_rows)
+        tables = (_prediction_table(manifest, some) for some in _in_groups(found))
+        yield Part(key, parquet(prediction_columns(manifest), tables), sum(len(block[0]) for block in found))
     for hour, some in sorted(labels.items()):
         key = f"{hour_prefix(model, 'labels', _moment(hour))}/{name}.parquet"
-        yield Part(key, parquet(_label_table(some)), 0)
+        yield Part(key, parquet(LABEL_COLUMNS, [_label_table(some)]), 0)
 
 
-def parquet(table: Any) -> bytes:  # noqa: ANN401 - a pyarrow table
-    """A table as a Parquet file."""
+def parquet(schema: Any, tables: Iterable[Any]) -> bytes:  # noqa: ANN401 - of pyarrow
+    """Tables as a Parquet file: in a form that is written fast, for it will be merged into one that is small.
+
+    A row of 30 features takes 0.4 us and 230 bytes; with pyarrow's defaults and zstd it was 3.5 us and 150 bytes.
+    """
     file = io.BytesIO()
-    pq.write_table(table, file, compression="zstd")
+    with pq.ParquetWriter(
+        file,
+        schema,
+        compression="snappy",
+        use_dictionary=repeating(schema),
+        use_byte_stream_split=[field.name for field in schema if field.type == pa.float64()],
+        write_statistics=["time"],
+    ) as writer:
+        for table in tables:
+            writer.write_table(table)
     return file.getvalue()
+
+
+def repeating(schema: Any) -> list[str]:  # noqa: ANN401 - a pyarrow schema
+    """The columns worth a dictionary. It makes nearly all numbers and all ids larger, and takes longest of all."""
+    found = [field.name for field in schema if field.type in {pa.string(), pa.int32()}]
+    return [name for name in found if name != "prediction_id"]
 
 
 def _block(payload: memoryview, manifest: Manifest) -> tuple[_Array, ...]:
@@ -109,19 +123,36 @@ def _block(payload: memoryview, manifest: Manifest) -> tuple[_Array, ...]:
     return times, np.full(count, role), ids, vectors, outputs
 
 
-def _prediction_table(manifest: Manifest, rows: _Rows) -> Any:  # noqa: ANN401 - a pyarrow table
+def _in_groups(blocks: list[_Block]) -> Iterator[list[_Block]]:
+    """Blocks of a few thousand rows together, so that what is made of them uses the same memory again."""
+    group: list[_Block] = []
+    rows = 0
+    for block in blocks:
+        group.append(block)
+        rows += len(block[0])
+        if rows >= _GROUP_ROWS:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def _prediction_table(manifest: Manifest, blocks: list[_Block]) -> Any:  # noqa: ANN401 - a pyarrow table
     features = manifest.feature_schema.features
-    times, roles, ids, matrix, outputs = rows.columns()
+    *fixed, vectors, results = zip(*blocks, strict=True)
+    times, roles, ids, outputs = map(np.concatenate, (*fixed, results))
+    # A feature's values in one piece of memory, which Arrow takes as it is.
+    matrix = np.concatenate([block.T for block in vectors], axis=1, out=np.empty((len(features), len(times))))
     columns = [
         _ids(ids.tobytes()),
         pa.array(times, MOMENT),
-        pa.array(np.full(len(matrix), manifest.version), pa.int32()),
+        pa.array(np.full(len(times), manifest.version), pa.int32()),
         pa.array(ROLES).take(pa.array(roles)),
         pa.array(list(outputs), pa.list_(pa.float64()))
         if manifest.objective == "multiclass"
         else pa.array(outputs[:, 0]),
         _predicted(manifest, outputs),
-        *(_column(feature, matrix[:, index]) for index, feature in enumerate(features)),
+        *map(_column, features, matrix, np.isnan(matrix)),
     ]
     return pa.table(columns, schema=prediction_columns(manifest))
 
@@ -148,14 +179,13 @@ def _predicted(manifest: Manifest, outputs: npt.NDArray[np.float64]) -> Any:  # 
     return pa.array(manifest.classes).take(pa.array(winners))
 
 
-def _column(feature: Feature, values: npt.NDArray[np.float64]) -> Any:  # noqa: ANN401 - a pyarrow array
-    missing = np.isnan(values)
+def _column(feature: Feature, values: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> Any:  # noqa: ANN401 - a pyarrow array
     if isinstance(feature, BooleanFeature):
         return pa.array(values == 1, mask=missing)
     if isinstance(feature, CategoricalFeature):
         codes = np.where(missing, 0, values).astype(np.int64)
         return pa.array(feature.categories).take(pa.array(codes, mask=missing))
-    return pa.array(values, mask=missing)
+    return pa.array(values, mask=missing) if missing.any() else pa.array(values)  # without a mask nothing is copied
 
 
 def _moment(hour: int) -> datetime:

@@ -49,16 +49,18 @@ def rows_payload(requests: Sequence[ScoredRows]) -> bytes:
 
     One record for many requests: each takes 1 us less to write, and 4 us less to read, than in a record of its own.
     """
-    ids = list(chain.from_iterable(rows.ids for rows in requests))
-    times = array("q", chain.from_iterable([rows.time_us] * len(rows.ids) for rows in requests))
+    ids = [id_ for rows in requests for id_ in rows.ids]
+    times = [rows.time_us for rows in requests]
+    if len(ids) > len(requests):
+        times = list(chain.from_iterable([rows.time_us] * len(rows.ids) for rows in requests))
     version, role = requests[0].model.manifest.version, _ROLE_NUMBERS[requests[0].role]
     return b"".join(
         (
             ROWS_HEAD.pack(ROWS, version, role, len(ids)),
-            times.tobytes(),
+            array("q", times),
             bytes.fromhex("".join(ids)),
             *[rows.vectors for rows in requests],
-            *[rows.outputs for rows in requests],
+            array("d", [output for rows in requests for output in rows.outputs]),
         )
     )
 

@@ -41,6 +41,7 @@ class SegmentFolder:
         self._writer = uuid.uuid4().hex[:12]
         self._number = 0
         self._open: Segment | None = None
+        self._used = self._used_bytes()
         self._written: Path | None = None
         """The path of `_open`, known before the file is there and until nothing is added to it any more."""
 
@@ -75,13 +76,16 @@ class SegmentFolder:
         Raises:
             OSError: the disk, or the bound, has no room.
         """
-        if self._used_bytes() + len(data) > self._max_bytes:
-            raise OSError(errno.ENOSPC, "the write-ahead files have reached SCORING_LOG_MAX_DISK_MIB")
+        if self._used + len(data) > self._max_bytes:
+            self._used = self._used_bytes()  # less, where files went to the store since
+            if self._used + len(data) > self._max_bytes:
+                raise OSError(errno.ENOSPC, "the write-ahead files have reached SCORING_LOG_MAX_DISK_MIB")
         try:
             self.current.append(data, rows, sync=sync)
         except OSError:
             self.seal()  # whatever state the file is in, nothing is added to it
             raise
+        self._used += len(data)
 
     def seal(self) -> None:
         """Completes the file that is written."""

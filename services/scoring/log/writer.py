@@ -3,16 +3,15 @@
 import asyncio
 import hashlib
 import threading
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 import structlog
 from lifecycle.manifest import Manifest
-from lifecycle.prediction_log import Role
 
 from scoring.log.metrics import LogMetrics
 from scoring.log.records import framed, labels_payload, rows_payload
@@ -22,10 +21,20 @@ from scoring.recording import LabelRecord, LogUnavailableError, ScoredRows
 _LOOK_SECONDS: Final = 0.05
 """How long an unpromised record waits at most: a look costs the event loop nothing, a wake-up for each record 5 us."""
 
-_GROUP: Final = 512
-"""Most entries in one write; at 300 bytes each a sync of this many takes hardly longer than of one."""
+_GROUP: Final = 1024
+"""Most entries in one write; at 300 bytes each a sync of this many takes hardly longer than of one.
+
+What counts beside is how often this thread asks for the interpreter: each time it waits up to 5 ms for it, and
+meanwhile the event loop wakes it in vain at every turn, 2 us each. So a group is one write, and nothing that it does in
+Python is done for each of its entries.
+"""
 
 _DRAWN_BYTES: Final = 4
+_IDS: Final = attrgetter("ids")
+_MODEL_AND_ROLE: Final = attrgetter("model", "role")
+"""What the rows of one record have in common."""
+
+_Entry = TypeVar("_Entry")
 
 _MANIFESTS: Final = 4
 """Kept as JSON: those of the champion and of a challenger beside it, whose rows take turns, and of a swap's."""
@@ -52,7 +61,8 @@ class Writer:
         self._flush_seconds = flush_seconds
         self._sample_below = round(sample_rate * 256**_DRAWN_BYTES)
         self._samples = sample_rate < 1
-        self._entries: deque[ScoredRows | Promise] = deque()
+        self._rows: deque[ScoredRows] = deque()
+        self._promises: deque[Promise] = deque()
         self._manifests: dict[int, tuple[Manifest, bytes]] = {}
         self._wake = threading.Event()
         self._closing = False
@@ -70,13 +80,13 @@ class Writer:
     def take(self, rows: ScoredRows) -> None:
         """Takes rows without a promise."""
         self._taken += len(rows.ids)
-        self._entries.append(rows)
+        self._rows.append(rows)
 
     def promise(self, entry: ScoredRows | Sequence[LabelRecord]) -> asyncio.Future[None]:
         """Takes an entry; the future ends once it is on disk, or with LogUnavailableError."""
         kept = asyncio.get_running_loop().create_future()
-        self._taken += _rows(entry)
-        self._entries.append(Promise(entry, kept))
+        self._taken += len(entry.ids) if isinstance(entry, ScoredRows) else len(entry)
+        self._promises.append(Promise(entry, kept))
         self._wake.set()
         return kept
 
@@ -90,10 +100,9 @@ class Writer:
         while True:
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()
-            while self._entries:
-                self._write([self._entries.popleft() for _ in range(min(len(self._entries), _GROUP))])
-                time.sleep(0)
-            closing = self._closing and not self._entries
+            while self._rows or self._promises:
+                self._write(_taken_from(self._rows), _taken_from(self._promises))
+            closing = self._closing and not self._rows and not self._promises
             if closing or self._folder.age_seconds >= self._flush_seconds:
                 self._seal()
             if closing:
@@ -107,39 +116,34 @@ class Writer:
             self._metrics.disk_failures.inc()
             self._log.error("prediction_log_write_failed", message=str(error), lost=0)
 
-    def _write(self, group: list[ScoredRows | Promise]) -> None:
-        promises = [entry for entry in group if isinstance(entry, Promise)]
-        entries = [entry.entry if isinstance(entry, Promise) else entry for entry in group]
+    def _write(self, rows: list[ScoredRows], promises: list[Promise]) -> None:
+        promised = [promise.entry for promise in promises]
+        requests = rows + [entry for entry in promised if isinstance(entry, ScoredRows)]
+        labels = [label for entry in promised if not isinstance(entry, ScoredRows) for label in entry]
+        predictions = _count(requests)
         failure: LogUnavailableError | None = None
         try:
-            self._append(entries, sync=bool(promises))
+            self._append(requests, labels, sync=bool(promises))
             self._failing = False
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever the disk does
-            self._failed(error, sum(map(len, (e.ids for e in entries if isinstance(e, ScoredRows)))))
+            self._failed(error, predictions)
             failure = LogUnavailableError("the prediction log cannot be written")
         finally:
-            self._written += sum(map(_rows, entries))
+            self._written += predictions + len(labels)
         if promises:
             promises[0].kept.get_loop().call_soon_threadsafe(_settle, promises, failure)
 
-    def _append(self, entries: list[ScoredRows | Sequence[LabelRecord]], *, sync: bool) -> None:
+    def _append(self, requests: list[ScoredRows], labels: list[LabelRecord], *, sync: bool) -> None:
         segment = self._folder.current
-        records, rows = [], 0
-        for of_rows, alike in groupby(entries, _alike):
-            if of_rows is None:
-                labels = [label for entry in alike if not isinstance(entry, ScoredRows) for label in entry]
-                records.append(framed(labels_payload(labels)))
-                rows += len(labels)
-                continue
-            requests = [entry for entry in alike if isinstance(entry, ScoredRows)]
-            if self._samples:
-                requests = [kept for kept in map(self._sampled, requests) if kept.ids]
-            if requests:
-                manifest = requests[0].model.manifest
-                records += [segment.introduce(manifest.version, self._json(manifest)), framed(rows_payload(requests))]
-                rows += sum(len(kept.ids) for kept in requests)
+        records = [framed(labels_payload(labels))] if labels else []
+        if self._samples:
+            requests = [kept for kept in map(self._sampled, requests) if kept.ids]
+        for _, group in groupby(requests, _MODEL_AND_ROLE):
+            alike = list(group)
+            manifest = alike[0].model.manifest
+            records += [segment.introduce(manifest.version, self._json(manifest)), framed(rows_payload(alike))]
         if records:
-            self._folder.append(b"".join(records), rows, sync=sync)
+            self._folder.append(b"".join(records), _count(requests) + len(labels), sync=sync)
         if self._folder.rows >= self._part_rows:
             self._folder.seal()
 
@@ -151,8 +155,8 @@ class Writer:
             rows.role,
             rows.time_us,
             [rows.ids[i] for i in chosen],
-            _chosen(rows.vectors, len(rows.ids), chosen),
-            _chosen(rows.outputs, len(rows.ids), chosen),
+            b"".join(_cut(rows.vectors, len(rows.ids), chosen)),
+            list(chain.from_iterable(_cut(rows.outputs, len(rows.ids), chosen))),
         )
 
     def _json(self, manifest: Manifest) -> bytes:
@@ -187,15 +191,17 @@ def _drawn(id_: str) -> int:
     return int.from_bytes(hashlib.blake2b(id_.encode(), digest_size=_DRAWN_BYTES).digest())
 
 
-def _alike(entry: ScoredRows | Sequence[LabelRecord]) -> tuple[int, Role] | None:
-    """What the rows of one record have in common; None for labels."""
-    return (entry.model.manifest.version, entry.role) if isinstance(entry, ScoredRows) else None
+def _taken_from(entries: deque[_Entry]) -> list[_Entry]:
+    """The entries that came first, as many as one write takes."""
+    return [entries.popleft() for _ in range(min(len(entries), _GROUP))]
 
 
-def _rows(entry: ScoredRows | Sequence[LabelRecord]) -> int:
-    return len(entry.ids) if isinstance(entry, ScoredRows) else len(entry)
+def _count(requests: Sequence[ScoredRows]) -> int:
+    """How many rows they have."""
+    return sum(map(len, map(_IDS, requests)))
 
 
-def _chosen(data: bytes, rows: int, chosen: list[int]) -> bytes:
+def _cut(data: Sequence[Any], rows: int, chosen: list[int]) -> Iterator[Any]:
+    """The pieces of the chosen rows."""
     size = len(data) // rows
-    return b"".join(data[i * size : (i + 1) * size] for i in chosen)
+    return (data[i * size : (i + 1) * size] for i in chosen)

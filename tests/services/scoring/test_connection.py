@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ from scoring.wire import LabelOutcome
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from scoring import connection
 
 INFER = "/v2/models/car-loan/infer"
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
@@ -111,7 +113,7 @@ def _exchange(
     app = create_app(dependencies)
     given = 0
 
-    def at_once(path: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[bytes, bytes] | None:
+    def at_once(path: bytes, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes] | None:
         nonlocal given
         found = app.at_once(path, headers, body)
         given += found is not None
@@ -228,6 +230,93 @@ def test_what_is_not_plain_is_the_applications(
     assert ours.closed == theirs.closed
     assert str(status).encode() in ours.written
     assert len(ours.written) == len(theirs.written)
+
+
+@pytest.fixture
+def heads_parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The paths of the heads that are parsed; none is known from before."""
+    parsed: list[bytes] = []
+    complete = Connection.on_headers_complete
+
+    def on_headers_complete(self: Connection) -> None:
+        parsed.append(self.url)
+        complete(self)
+
+    monkeypatch.setattr(Connection, "on_headers_complete", on_headers_complete)
+    monkeypatch.setattr(connection, "_known_heads", {})
+    return parsed
+
+
+def test_a_head_that_came_before_is_not_parsed_again(
+    dependencies: Dependencies, body: dict[str, Any], heads_parsed: list[bytes]
+) -> None:
+    """The answers are alike, whoever sends it; a head that differs in one byte is parsed."""
+    request = _request("/v1/predict", body)
+    first, second = (_exchange(dependencies, [request] * 3, answers=3) for _ in range(2))
+    assert heads_parsed == [b"/v1/predict"]
+    assert first.at_once == second.at_once == 3
+    answers = [_without_names(answer) for found in (first, second) for answer in found.answers()]
+    assert answers == [answers[0]] * 6
+    assert answers[0][0] == b"HTTP/1.1 200 OK"
+    found = _exchange(dependencies, [_request("/v1/predict", body, "x-request-id: mine")])
+    assert len(heads_parsed) == 2
+    assert b"x-request-id: mine" in found.answers()[0][1]
+
+
+@pytest.mark.parametrize("cut", [5, 60, 200, -1], ids=["first line", "head", "body", "last byte"])
+def test_a_known_head_that_does_not_come_with_its_whole_body_is_parsed(
+    dependencies: Dependencies, body: dict[str, Any], heads_parsed: list[bytes], cut: int
+) -> None:
+    """In pieces, or with the next request behind it."""
+    request = _request("/v1/predict", body)
+    pieces = [request, request[:cut], request[cut:], request + request]
+    found = _exchange(dependencies, pieces, answers=4)
+    assert [answer[0] for answer in found.answers()] == [b"HTTP/1.1 200 OK"] * 4
+    assert len(heads_parsed) == 4
+
+
+def test_a_known_head_within_a_body_is_a_part_of_the_body(
+    dependencies: Dependencies, body: dict[str, Any], heads_parsed: list[bytes]
+) -> None:
+    """Otherwise a client behind a proxy could slip a request in between those of others."""
+    request = _request("/v1/predict", body)
+    for outer in (
+        _request("/v1/predict", request),
+        _request("/live", request, method="GET"),
+        b"POST /v1/predict HTTP/1.1\r\nhost: scoring\r\ncontent-type: application/json\r\n"
+        b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(request), request),
+    ):
+        at = outer.index(request)
+        pieces = [request, outer[:at], request, *([outer[at + len(request) :]] if not outer.endswith(request) else [])]
+        ours, theirs = (_exchange(dependencies, pieces, plain=plain, answers=2) for plain in (False, True))
+        assert ours.at_once == 1
+        assert [answer[0] for answer in ours.answers()] == [answer[0] for answer in theirs.answers()]
+        assert len(ours.answers()) == 2
+    assert len(heads_parsed) == 4
+
+
+def test_a_body_in_chunks_teaches_no_head(
+    dependencies: Dependencies, body: dict[str, Any], heads_parsed: list[bytes]
+) -> None:
+    """Its head does not say where it ends."""
+    content = json.dumps(body).encode()
+    head = _request("/v1/predict", b"", "transfer-encoding: chunked").replace(b"content-length: 0\r\n", b"")
+    request = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+    found = _exchange(dependencies, [request] * 2, answers=2)
+    assert [answer[0] for answer in found.answers()] == [b"HTTP/1.1 200 OK"] * 2
+    assert len(heads_parsed) == 2
+
+
+def test_the_heads_that_are_known_are_bounded(
+    dependencies: Dependencies, body: dict[str, Any], heads_parsed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each request has a name of its own, and where a head is long."""
+    monkeypatch.setattr(connection, "_MOST_KNOWN_HEADS", 10)
+    requests = [_request("/v1/predict", body, f"x-request-id: {number}") for number in range(25)]
+    long = _request("/v1/predict", body, f"x-long: {'x' * 1100}")
+    found = _exchange(dependencies, [*requests, long, long], answers=27)
+    assert found.at_once == len(heads_parsed) == 27
+    assert len(connection._known_heads) == 5
 
 
 def test_a_refusal_is_counted_once(dependencies: Dependencies, row: dict[str, Any]) -> None:

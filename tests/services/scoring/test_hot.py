@@ -77,7 +77,7 @@ def test_a_prediction_is_recorded_as_it_is_answered(
     answer = client.post("/v1/predict", json={"rows": [row, row]}).json()
     (record,) = log.rows
     assert record.ids == [prediction["id"] for prediction in answer["predictions"]]
-    assert struct.unpack("2d", record.outputs) == tuple(p["probability"] for p in answer["predictions"])
+    assert record.outputs == [prediction["probability"] for prediction in answer["predictions"]]
     vector = struct.pack(f"{len(row)}d", *record.model.manifest.feature_schema.encode(row))
     assert record.vectors == vector * 2
 

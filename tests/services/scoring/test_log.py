@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import obstore
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
 import structlog
 from hypothesis import given
@@ -48,9 +49,9 @@ def rows(model: ServedModel) -> Rows:
 
     def rows(count: int = 1) -> ScoredRows:
         matrix = np.array([vectors[i % len(vectors)] for i in range(count)])
-        outputs = np.array(model.predictor.predict_rows(matrix.tobytes(), len(matrix)))
+        outputs = model.predictor.predict_rows(matrix.tobytes(), len(matrix))
         ids = [uuid.uuid4().hex for _ in range(count)]
-        return ScoredRows(model, "champion", round(NOW.timestamp() * 1e6), ids, matrix.tobytes(), outputs.tobytes())
+        return ScoredRows(model, "champion", round(NOW.timestamp() * 1e6), ids, matrix.tobytes(), outputs)
 
     return rows
 
@@ -117,7 +118,7 @@ def test_what_was_written_is_read_once_and_typed(tmp_path: Path, store: ObjectSt
     found = {row["prediction_id"]: row for row in table.to_pylist()}
     assert sorted(found) == sorted(some.ids)
     manifest = some.model.manifest
-    for i, output in enumerate(np.frombuffer(some.outputs)):
+    for i, output in enumerate(some.outputs):
         row = found[some.ids[i]]
         assert (row["output"], row["version"], row["role"]) == (output, 1, "champion")
         assert row["predicted"] == manifest.classes[int(output >= 0.5)]
@@ -297,7 +298,7 @@ def test_parts_of_two_forms_are_merged_apart(store: ObjectStore) -> None:
     for number, columns in enumerate([("b", "a"), *[("a", "b")] * 4]):
         moments = pa.array([NOW - timedelta(hours=2)], MOMENT)
         table = pa.table({"prediction_id": [f"{number:032x}"], "time": moments} | {column: [1.0] for column in columns})
-        store.create(f"{hour}/{number}.parquet", parquet(table))
+        store.create(f"{hour}/{number}.parquet", parquet(table.schema, [table]))
     Compaction(store, "car-loan").compact(NOW)
     merged = [object_.key for object_ in store.list(hour) if "merged-" in object_.key]
     assert [len(merged_sources(store, key)) for key in merged] == [4]
@@ -318,6 +319,67 @@ def test_a_merge_ends_when_the_process_does() -> None:
     compaction = Compaction(Counting(MemoryStore()), "car-loan")
     compaction.compact(NOW)
     assert len(seen) == 1
+
+
+def test_what_went_to_the_store_makes_room(tmp_path: Path) -> None:
+    """The bound is on what lies on the disk now; what an earlier process left counts too."""
+    some = bytes(600 * 1024)
+    folder = SegmentFolder(tmp_path, 1)
+    folder.append(some, 1, sync=False)
+    folder.release()
+    folder = SegmentFolder(tmp_path, 1)
+    with pytest.raises(OSError, match="SCORING_LOG_MAX_DISK_MIB"):
+        folder.append(some, 1, sync=False)
+    for _ in range(3):
+        for path in folder.complete():
+            folder.remove(path)
+        folder.append(some, 1, sync=False)
+        with pytest.raises(OSError, match="SCORING_LOG_MAX_DISK_MIB"):
+            folder.append(some, 1, sync=False)
+        folder.seal()
+    folder.release()
+
+
+def test_models_that_take_turns_are_told_apart(tmp_path: Path, store: ObjectStore, rows: Rows) -> None:
+    """As while one is swapped: each row is kept under the version that answered it."""
+    first = rows(2)
+    manifest = first.model.manifest.model_copy(update={"version": 2})
+    second = msgspec.structs.replace(rows(3), model=ServedModel(manifest, first.model.predictor))
+    third = msgspec.structs.replace(rows(1), ids=[uuid.uuid4().hex])
+
+    async def use() -> None:
+        log = open_log(settings(tmp_path, "async"), store)
+        for some in (first, second, third):
+            log.write(some)
+        await log.close()
+
+    asyncio.run(use())
+    table = PredictionLog(store, "car-loan").predictions(NOW - DAY, NOW + DAY).table
+    found = dict(zip(table["prediction_id"].to_pylist(), table["version"].to_pylist(), strict=True))
+    assert found == dict.fromkeys([*first.ids, *third.ids], 1) | dict.fromkeys(second.ids, 2)
+
+
+def test_many_rows_are_one_part_whatever_the_records(tmp_path: Path, store: ObjectStore, rows: Rows) -> None:
+    """Rows that are turned into columns some thousands at a time come out whole, in one object; numbers as numbers."""
+    given = [rows(count) for count in (1, 5000, 3, 4095, 1)]
+
+    async def use() -> None:
+        log = open_log(settings(tmp_path, log_max_disk_mib=64), store)
+        for some in given:
+            await (log.write(some) or asyncio.sleep(0))
+        await log.close()
+
+    asyncio.run(use())
+    (part,) = store.list("car-loan/predictions")
+    table = PredictionLog(store, "car-loan").predictions(NOW - DAY, NOW + DAY).table
+    expected = {id_: output for some in given for id_, output in zip(some.ids, some.outputs, strict=True)}
+    assert dict(zip(table["prediction_id"].to_pylist(), table["output"].to_pylist(), strict=True)) == expected
+    with store.open_ranges(part.key) as file:
+        group = pq.read_metadata(file).row_group(0)
+    encodings = {group.column(i).path_in_schema: group.column(i).encodings for i in range(group.num_columns)}
+    assert "BYTE_STREAM_SPLIT" in encodings["output"]
+    assert "RLE_DICTIONARY" in encodings["predicted"]
+    assert not any("DICTIONARY" in encoding for encoding in encodings["prediction_id"])
 
 
 def test_a_file_that_is_begun_is_never_taken_for_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def test_a_short_request_is_answered_on_its_connection(dependencies: Dependencie
     champion.current = served()
     settings = dependencies.settings.model_copy(update={"log_mode": "async"})
     app = create_app(replace(dependencies, settings=settings, champion=champion, log=log))
-    headers = [(b"content-type", b"application/json")]
+    headers = {b"content-type": b"application/json"}
     body = json.dumps({"candidates": candidates(3)[0], "k": 1}).encode()
     answer = app.at_once(b"/v1/rank", headers, body)
     assert answer is not None
