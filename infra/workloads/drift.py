@@ -99,7 +99,7 @@ class Drift(pulumi.ComponentResource):
         )
         token = generated_secret(f"{name}-token", _TOKEN_KEY, args.namespace, APP, child)
         cluster = self._cluster(name, args, child)
-        self.dashboard_url = cluster and cluster.dashboard_url
+        self.dashboard_url = None if cluster is None else cluster.dashboard_url
         deployment = self._deployment(name, args, store, token, cluster)
         self.url = args.platform.expose(
             Endpoint(

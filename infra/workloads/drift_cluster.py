@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -34,6 +34,9 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.apps.v1 import DeploymentSpecArgsDict
 
 _SCHEDULER: Final = App(name="drift-scheduler", instance="drift", component="drift")
 _WORKER: Final = App(name="drift-worker", instance="drift", component="drift")
@@ -190,31 +193,33 @@ class DriftCluster(pulumi.ComponentResource):
         """Without a number of replicas that is the autoscaler's: an `up` that states one would undo what load made."""
         args = self._args
         account = service_account(name, args.namespace, app, self._child)
+        spec: DeploymentSpecArgsDict = {
+            "revision_history_limit": 3,
+            "progress_deadline_seconds": _ROLLOUT_SECONDS,
+            "selector": {"match_labels": app.selector},
+            # Old workers with a new scheduler, or two schedulers, are no cluster. An evaluation begins anew.
+            "strategy": {"type": "Recreate"},
+            "template": {
+                "metadata": {"labels": app.labels},
+                "spec": placed(
+                    standard_pod(
+                        {
+                            "termination_grace_period_seconds": 15,
+                            "containers": [container],
+                            "volumes": [SCRATCH_VOLUME],
+                        },
+                        account.metadata.name,
+                    ),
+                    args.platform.placement(args.node_pool),
+                ),
+            },
+        }
+        if replicas is not None:
+            spec["replicas"] = replicas
         return k8s.apps.v1.Deployment(
             name,
             metadata=self._metadata(name, app),
-            spec={
-                **({} if replicas is None else {"replicas": replicas}),
-                "revision_history_limit": 3,
-                "progress_deadline_seconds": _ROLLOUT_SECONDS,
-                "selector": {"match_labels": app.selector},
-                # Old workers with a new scheduler, or two schedulers, are no cluster. An evaluation begins anew.
-                "strategy": {"type": "Recreate"},
-                "template": {
-                    "metadata": {"labels": app.labels},
-                    "spec": placed(
-                        standard_pod(
-                            {
-                                "termination_grace_period_seconds": 15,
-                                "containers": [container],
-                                "volumes": [SCRATCH_VOLUME],
-                            },
-                            account.metadata.name,
-                        ),
-                        args.platform.placement(args.node_pool),
-                    ),
-                },
-            },
+            spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(store.ready) if store else [],
