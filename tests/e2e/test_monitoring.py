@@ -113,6 +113,8 @@ def ask(stack: Stack, panel: Panel) -> tuple[str, int]:
 _EMPTY_HERE = {
     ("fleet", "Alerts that fire"): "none does",
     ("retraining", "Decisions, within a day"): "nobody has asked for a retraining",
+    ("retraining", "Share of the requests on trial"): "no challenger is on trial",
+    ("retraining", "Scored on trial, by version"): "no challenger is on trial",
 }
 """Panels without data on a stack that is minutes old and well, and why."""
 

@@ -43,7 +43,7 @@ MODELS = ("car-loan", "churn")
 
 
 @pytest.fixture
-def client(kubectl: Kubectl, control_plane: ControlPlane, tmp_path: Path) -> Client:
+def client(kubectl: Kubectl, control_plane: ControlPlane, tmp_path: Path) -> Iterator[Client]:
     """The API server as the receiver's service account sees it, in a namespace that has what the stack makes for it."""
     rendered = render(configuration(models=[{"name": model} for model in MODELS]))
     wanted = [rendered.the(kind, "retraining") for kind in ("ServiceAccount", "Role", "RoleBinding")]
@@ -65,7 +65,8 @@ def client(kubectl: Kubectl, control_plane: ControlPlane, tmp_path: Path) -> Cli
         "contexts": [{"name": "receiver", "context": {"cluster": cluster["name"], "user": "receiver"}}],
         "current-context": "receiver",
     }
-    return Client(config=KubeConfig.from_dict(document), namespace=kubectl.namespace)
+    with Client(config=KubeConfig.from_dict(document), namespace=kubectl.namespace) as opened:
+        yield opened
 
 
 @pytest.fixture

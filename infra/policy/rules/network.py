@@ -27,11 +27,18 @@ def _lies_in(policy: Resource, namespace: Resource) -> bool:
     return name is not UNKNOWN and name is not None and at(policy.properties, "metadata.namespace") == name
 
 
+def _is_known(resource: Resource) -> bool:
+    """Of an object in a cluster that is yet to be made, a preview tells the policy pack nothing."""
+    return at(resource.properties, "metadata") not in (None, UNKNOWN)
+
+
 def closed(resources: Sequence[Resource], _: Context) -> Iterator[tuple[Resource, Finding]]:
     """Every namespace has a policy that denies everything, beside those that let something through."""
     denying = [resource for resource in resources if resource.type == _POLICY and denies_by_default(resource)]
     for namespace in resources:
-        if namespace.type == _NAMESPACE and not any(_lies_in(policy, namespace) for policy in denying):
+        if namespace.type != _NAMESPACE or not _is_known(namespace):
+            continue
+        if not any(_lies_in(policy, namespace) for policy in denying):
             yield (
                 namespace,
                 Finding(

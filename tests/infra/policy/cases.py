@@ -460,6 +460,7 @@ STACK_PASSING: Final = {
         ("empty lists", [_ML, network_policy(ingress=[], egress=[])]),
         ("beside others", [_ML, network_policy(podSelector={"matchLabels": {"a": "b"}}), network_policy()]),
         ("by where the name comes from", [_ML, network_policy(UNKNOWN, {"metadata": frozenset({"urn:ml"})})]),
+        ("in a cluster that is yet to be made", [resource(NAMESPACE, {}, urn="urn:ml")]),
     ]
 } | {
     rule: [
