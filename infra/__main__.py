@@ -2,6 +2,9 @@
 
 import gc
 
+# What imports make, a million objects, is never garbage: looking at it again and again took a fifth of a preview.
+gc.disable()
+
 import pulumi
 
 from infra.config import reading
@@ -18,14 +21,14 @@ from infra.workloads.retraining import Retraining, RetrainingArgs
 from infra.workloads.retraining_job import SETTLE_MARGIN_SECONDS, RetrainingJob, RetrainingJobArgs
 from infra.workloads.scoring import Scoring, ScoringArgs
 
-# What imports made, a million objects, is never garbage: looking at it again and again took a tenth of a preview.
-gc.freeze()
-
 stack = reading.read()
 if not pulumi.runtime.is_dry_run():
     require_builder()
 
 platform = create_platform(stack)
+# The platform's own imports were the last.
+gc.freeze()
+gc.enable()
 in_cluster = pulumi.ResourceOptions(providers=[platform.kubernetes])
 
 namespace = restricted_namespace(WORKLOADS, pulumi.ResourceOptions(provider=platform.kubernetes))
