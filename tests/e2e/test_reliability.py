@@ -99,8 +99,9 @@ def _kill(program: str) -> Callable[[Stack], None]:
         known = {process.pid for process in before}
         max(before, key=lambda process: float(process.create_time())).kill()
         # Another one in its place: what was hit was meant to run.
-        eventually(lambda: {each.pid for each in _processes(stack, program)} - known, bool, PATIENCE_SECONDS)
-        assert {each.pid for each in _processes(stack, program)} - known, program
+        assert eventually(lambda: {each.pid for each in _processes(stack, program)} - known, bool, PATIENCE_SECONDS), (
+            program
+        )
 
     return cause
 
@@ -191,22 +192,17 @@ def _is_steady(stack: Stack, load: Steady) -> bool:
         return False
     try:
         return _every_pod_is_ready(stack)
-    except OSError:  # kubectl was refused
+    except AssertionError:  # kubectl was refused: its server is away
         return False
 
 
 def _cause(fault: Fault, stack: Stack, load: Steady) -> Figures:
     began = time.monotonic()
     fault.cause(stack)
-
-    def look() -> bool:
-        try:
-            return _is_steady(stack, load)
-        except Exception:  # noqa: BLE001 - whatever kubectl says while its server is away
-            return False
-
     time.sleep(QUIET_SECONDS)
-    assert eventually(look, bool, PATIENCE_SECONDS), f"{fault.name}: not steady after {PATIENCE_SECONDS:.0f} s"
+    assert eventually(lambda: _is_steady(stack, load), bool, PATIENCE_SECONDS), (
+        f"{fault.name}: not steady after {PATIENCE_SECONDS:.0f} s"
+    )
     seen = load.since(began)
     answered = [request.seconds for request in seen if request.prediction_id]
     return Figures(
