@@ -26,8 +26,9 @@ SWAPS: Final = 1000
 SWAPS_AT_FULL_LOAD: Final = 100
 """How long answers take is measured in these. A core without a moment to spare takes ten times as long for a swap."""
 
-ROUNDS: Final = 5
-"""Windows of swaps and of steady load take turns and are as long, so that what else the machine does meets both."""
+ROUNDS: Final = 25
+"""Windows of swaps and of steady load take turns and are as long, so that what else the machine does meets both. With
+five windows of six seconds a busy machine made the middle ratio 1.69; of these, a second each, most must be hit."""
 
 CONNECTIONS: Final = 32
 CONNECTIONS_AFTERWARDS: Final = 4
@@ -162,7 +163,7 @@ def test_a_thousand_swaps_under_full_load(
             swapper.listen()
             ratios.append(p99(swapping) / p99(steady))
             facts = f"p99 {p99(swapping):.2f} ms swapping, {p99(steady):.2f} ms steady, {sizes[-1] >> 20} MiB"
-            print(f"{swapper.swaps} swaps, {took:.1f} s, {facts}")  # noqa: T201 - shown with -s
+            print(f"{swapper.swaps} swaps, {took:.1f} s, {facts}")  # noqa: T201 - shown with -s and on failure
         over.set()
         assert (await asking).lost == 0
         over.clear()
