@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.aws.login import Login
 from infra.config.aws import ExposureConfig
+from infra.config.oidc import OidcConfig
 from infra.naming import PROJECT, App
 from infra.platform import Audience, Endpoint
 
@@ -31,11 +33,13 @@ class Exposure:
 
     Attributes:
         config: whether clients come from the internet.
+        oidc: how they log in; None where nobody has to.
         tags: on load balancers, which the cluster makes and not the AWS provider.
         network_cidr: where clients come from when the configuration names nothing else.
     """
 
     config: ExposureConfig
+    oidc: OidcConfig | None
     tags: Mapping[str, str]
     network_cidr: str
     load_balancers: dict[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -83,8 +87,10 @@ class Exposure:
             return endpoint.cluster_url
         if self.config.public:
             service = self._service(endpoint, opts)
-            after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[service, *public_class]))
-            return self._public(endpoint, after)
+            login = None if self.oidc is None else Login(endpoint, self.oidc, opts)
+            before = [service, *public_class, *(login.ready if login else ())]
+            after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=before))
+            return self._public(endpoint, login, after)
         return self._internal(endpoint, opts)
 
     def _service(self, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
@@ -128,7 +134,7 @@ class Exposure:
         host = service.status.apply(lambda status: _first_host(status.load_balancer if status else None))
         return pulumi.Output.format("http://{0}:{1}", host, endpoint.port)
 
-    def _public(self, endpoint: Endpoint, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    def _public(self, endpoint: Endpoint, login: Login | None, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         prefix = "alb.ingress.kubernetes.io"
         host = f"{endpoint.app.instance}.{self.config.domain}"
         ingress = k8s.networking.v1.Ingress(
@@ -148,6 +154,7 @@ class Exposure:
                     f"{prefix}/target-group-attributes": (
                         f"deregistration_delay.timeout_seconds={_DEREGISTRATION_SECONDS}"
                     ),
+                    **(login.annotations if login else {}),
                 },
             },
             spec={

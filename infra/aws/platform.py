@@ -95,7 +95,9 @@ class AwsPlatform(pulumi.ComponentResource):
         self._repositories = {service: self._repository(service) for service in Service}
         self._buckets = {bucket: self._bucket(bucket) for bucket in Bucket}
         budget_alarm(self._config, pulumi.ResourceOptions(parent=self, provider=self._aws))
-        self._exposure = Exposure(config=self._config.exposure, tags=self._tags, network_cidr=self._config.network.cidr)
+        self._exposure = Exposure(
+            config=self._config.exposure, oidc=config.oidc, tags=self._tags, network_cidr=self._config.network.cidr
+        )
         self._public_class = self._exposure.public_class(self._in_cluster(pulumi.ResourceOptions(parent=self)))
         self.register_outputs({})
 

@@ -12,6 +12,7 @@ from infra.config.images import ThirdPartyImages
 from infra.config.local import LocalConfig
 from infra.config.models import Models
 from infra.config.monitoring import MonitoringConfig, RemoteWriteConfig
+from infra.config.oidc import OidcConfig
 from infra.config.retraining import RetrainingConfig
 from infra.config.scoring import ScoringConfig
 from infra.config.training import TrainingConfig
@@ -27,6 +28,9 @@ class StackConfig(Section):
     images: ThirdPartyImages = ThirdPartyImages()
     local: LocalConfig = LocalConfig()
     aws: Annotated[AwsConfig | None, Field(description="account, region, network and cluster")] = None
+    oidc: Annotated[OidcConfig | None, Field(description="who logs in to a public endpoint; unset: nobody has to")] = (
+        None
+    )
     monitoring: MonitoringConfig = MonitoringConfig()
     remote_write: Annotated[RemoteWriteConfig | None, Field(description="where metrics are also written to")] = None
     alert_receivers: Annotated[AlertReceivers | None, Field(description="who hears of alerts")] = None
@@ -39,6 +43,13 @@ class StackConfig(Section):
     def _gpus_exist(self) -> Self:
         if self.training.device_type != "cpu" and self.aws is not None and not self.aws.node_pools.gpu.enabled:
             message = f"training.device_type is {self.training.device_type}, which needs aws.node_pools.gpu.enabled"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _logins_have_an_endpoint(self) -> Self:
+        if self.oidc is not None and (self.aws is None or not self.aws.exposure.public):
+            message = "oidc: only a public endpoint asks people to log in; it needs aws.exposure.public"
             raise ValueError(message)
         return self
 

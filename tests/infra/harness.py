@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = "a-key-that-must-not-be-seen"  # noqa: S105 (what tests look for where it must not be)
 DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
 SECRET_KEY: Final = f"{PROJECT}:object_store_secret_key"
-_SECRET_KEYS: Final = [SECRET_KEY, f"{PROJECT}:alert_receivers", f"{PROJECT}:remote_write"]
+_SECRET_KEYS: Final = [SECRET_KEY, f"{PROJECT}:alert_receivers", f"{PROJECT}:remote_write", f"{PROJECT}:oidc"]
 
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-central-1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.aws.identity import ROLE_NAME_LIMIT
-from infra.config.reading import parse
+from infra.config.reading import ConfigError, parse
 from infra.naming import PROJECT
 from tests.infra.harness import (
     ENVIRONMENTS,
@@ -29,11 +29,27 @@ PUBLIC = {
     "allowed_cidrs": ["198.51.100.0/24"],
 }
 
+OIDC = {
+    "issuer": "https://login.example.com/",
+    "authorization_endpoint": "https://login.example.com/authorize",
+    "token_endpoint": "https://login.example.com/token",
+    "user_info_endpoint": "https://login.example.com/userinfo",
+    "client_id": "ml",
+    "client_secret": "not-a-secret",
+}
+
 
 @pytest.fixture(scope="module")
 def public() -> Rendered:
     """The `dev` stack with scoring on the internet."""
     return render(environment_configuration("dev", exposure=PUBLIC), stack="dev")
+
+
+@pytest.fixture(scope="module")
+def logged_in() -> Rendered:
+    """The same, and people log in."""
+    settings = environment_configuration("dev", exposure=PUBLIC) | {f"{PROJECT}:oidc": json.dumps(OIDC)}
+    return render(settings, stack="dev")
 
 
 def actual(rendered: Rendered, *types: str) -> list[Resource]:
@@ -230,6 +246,36 @@ def test_public_scoring_takes_tls_from_the_named_networks_alone(public: Rendered
     assert public.the("Service", "scoring-car-loan").inputs["spec"]["type"] == "ClusterIP"
     assert public.outputs["scoring_url"] == "https://car-loan.ml.example.com"
     assert public.outputs["load_balancers"] == {"scoring-car-loan": "scoring-car-loan.elb.example"}
+
+
+def test_people_log_in_at_the_load_balancer_by_a_secret_that_its_controller_may_read(
+    public: Rendered, logged_in: Rendered
+) -> None:
+    """Auto Mode's controllers read no Secret unless they are let; the Ingress waits for both."""
+    ingress = logged_in.the("Ingress", "scoring-car-loan")
+    annotations = {key.rpartition("/")[2]: value for key, value in ingress.inputs["metadata"]["annotations"].items()}
+    provider = json.loads(annotations["auth-idp-oidc"])
+    assert annotations["auth-type"] == "oidc"
+    assert annotations["auth-on-unauthenticated-request"] == "authenticate"
+    assert (provider["issuer"], provider["tokenEndpoint"]) == (OIDC["issuer"], OIDC["token_endpoint"])
+    secret = logged_in.the("Secret", "scoring-car-loan-oidc")
+    assert provider["secretName"] == secret.inputs["metadata"]["name"]
+    assert secret.inputs["metadata"]["namespace"] == ingress.inputs["metadata"]["namespace"]
+    assert secret.inputs["stringData"] == Secret({"clientID": "ml", "clientSecret": "not-a-secret"})
+    (rule,) = logged_in.the("Role", "scoring-car-loan-oidc").inputs["rules"]
+    assert (rule["resources"], rule["resourceNames"], rule["verbs"]) == (["secrets"], [provider["secretName"]], ["get"])
+    binding = logged_in.the("RoleBinding", "scoring-car-loan-oidc")
+    assert [subject["name"] for subject in binding.inputs["subjects"]] == ["eks:managed"]
+    assert {binding.urn, secret.urn} <= set(ingress.depends_on)
+    more = {(resource.type, resource.name) for resource in logged_in.resources}
+    assert len(more - {(resource.type, resource.name) for resource in public.resources}) == 3
+
+
+def test_nobody_logs_in_where_there_is_no_public_endpoint() -> None:
+    """Or the configuration would promise what no load balancer asks for."""
+    settings = environment_configuration("dev") | {f"{PROJECT}:oidc": json.dumps(OIDC)}
+    with pytest.raises(ConfigError, match=r"it needs aws\.exposure\.public"):
+        parse(settings, [f"{PROJECT}:oidc"])
 
 
 def test_dev_has_one_way_out_and_prod_one_a_zone(dev: Rendered, prod: Rendered) -> None:
