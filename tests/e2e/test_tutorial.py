@@ -211,14 +211,7 @@ def production_comes_up_scales_breaks_recovers_and_goes(reader: Reader, said: st
 
 def the_stack_is_gone(reader: Reader, _: str) -> None:
     """No object of it is left in the cluster."""
-    left = reader.stack.kubectl(
-        "get",
-        "all,configmaps,secrets,persistentvolumeclaims,namespaces",
-        "--all-namespaces",
-        "--selector=app.kubernetes.io/part-of=realtime-ml",
-        "--output=name",
-    )
-    assert left == ""
+    assert reader.stack.objects() == []
 
 
 def nothing_is_left_but_the_cache(reader: Reader, _: str) -> None:
