@@ -136,7 +136,7 @@ def test_a_retraining_that_hardly_a_label_supports_is_refused_and_no_failure(sta
     """It is told, with the gate that refused, and the champion stays."""
     said = stack.make("retrain", MODEL="car-loan")
     assert "refused" in said
-    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").json()["version"] == 1
+    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").json()["model"]["version"] == 1
 
 
 def test_destroy_leaves_nothing_and_up_works_after_it(stack: Stack) -> None:
