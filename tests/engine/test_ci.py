@@ -299,10 +299,10 @@ def test_docker_is_logged_in_by_standard_input(
     assert "secret" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["drift", "smoke", "release"])
-def test_without_a_state_what_needs_one_says_so(command: str) -> None:
+@pytest.mark.parametrize("command", [["drift"], ["smoke"], ["release"], ["sign", "--key=keyless"]], ids=" ".join)
+def test_without_a_state_what_needs_one_says_so(command: list[str]) -> None:
     """On a fork's pull request or a laptop, before anything is touched."""
-    done = ci(command, "--env", "dev")
+    done = ci(*command, "--env", "dev")
     assert done.returncode == 1
     assert "no PULUMI_BACKEND_URL" in done.stderr
 
