@@ -1,4 +1,4 @@
-"""The whole stack on an embedded cluster of its own, brought up once for all tests of this folder."""
+"""The whole stack on an embedded cluster of its own, brought up once for all tests of this folder but one."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.harness import Stack, make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tutorial has a cluster of its own, and goes first: two at once would disturb each other on two cores."""
+    items.sort(key=lambda item: item.path.name != "test_tutorial.py")
 
 
 @pytest.fixture(scope="session")

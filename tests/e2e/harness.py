@@ -45,6 +45,12 @@ class Stack:
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
+    def objects(self) -> list[str]:
+        """Everything of the stack that the cluster holds."""
+        kinds = "all,configmaps,secrets,persistentvolumeclaims,namespaces"
+        selector = "--selector=app.kubernetes.io/part-of=realtime-ml"
+        return self.kubectl("get", kinds, "--all-namespaces", selector, "--output=name").split()
+
     def bucket(self, name: str) -> S3Store:
         """A bucket of the stack's object store, opened with the key that the scoring pods have."""
         secrets = json.loads(self.kubectl("get", "secrets", "--namespace=ml", "--output=json"))["items"]

@@ -5,13 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.e2e.harness import copy_checkout
 from toolchain import environments, plugins, pulumi_cli
 from toolchain.ci import drift, release
+from toolchain.ci.commands import app
+from toolchain.ci.github import Repository
+from toolchain.ci.smoke import REQUESTS
 from toolchain.doubles import launchers
 from toolchain.doubles.aws.account import ID_VARIABLE, VARIABLE, Account
 from toolchain.paths import REPOSITORY
@@ -132,13 +140,103 @@ def _commit(checkout: Path, message: str) -> str:
     ).stdout.strip()
 
 
-def test_what_somebody_took_away_by_hand_is_drift(account: Account) -> None:
-    """Nothing before, the bucket after, and looking changes neither the state nor the account."""
-    assert drift.look("dev") == []
+class Issues:
+    """As much of a repository on GitHub as drift tells.
+
+    Attributes:
+        text: of the open issue; None while there is none.
+    """
+
+    text: str | None = None
+
+    def open_issue(self, _marker: str, _title: str, text: str) -> str:
+        """Opens it, or writes it anew."""
+        self.text = text
+        return "https://github.example/issues/1"
+
+    def close_issue(self, _marker: str) -> None:
+        """Closes it, if it is open."""
+        self.text = None
+
+
+def test_what_somebody_took_away_by_hand_is_drift_and_an_issue_until_it_is_back(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing before, the bucket after; looking changes neither the state nor the account."""
+    issues = Issues()
+    monkeypatch.setenv("GITHUB_TOKEN", "token")
+    monkeypatch.setattr(Repository, "from_environment", lambda: issues)
+    assert CliRunner().invoke(app, ["drift", "--env", "dev"]).exit_code == 0
     with account.change() as holdings:
-        holdings.remove([record for record in holdings.records if record.identifier == "trial-predictions"])
+        taken = [record for record in holdings.records if record.identifier == "trial-predictions"]
+        holdings.remove(taken)
     for _ in range(2):
         assert [(found.name, found.operation) for found in drift.look("dev")] == [("predictions", "delete")]
+    assert CliRunner().invoke(app, ["drift", "--env", "dev"]).exit_code == 1
+    assert "**Bucket `predictions`** is gone" in str(issues.text)
+    with account.change() as holdings:
+        holdings.records.extend(taken)
+    assert CliRunner().invoke(app, ["drift", "--env", "dev"]).exit_code == 0
+    assert issues.text is None
+
+
+def test_with_a_state_the_comment_is_the_difference_to_it(account: Account, tmp_path: Path) -> None:
+    """A bucket less in the program: its first lines say so, and what stays is no part of it."""
+    program = account.path.with_name("checkout") / "infra" / "__main__.py"
+    program.write_text(program.read_text().replace('("models", "predictions")', '("models",)'), encoding="utf-8")
+    before = account.look().records
+    done = CliRunner().invoke(app, ["preview", "--env", "dev", "--folder", str(tmp_path / "previews")])
+    # The two buckets of this test are no model of a good one: the pack objects to what stays.
+    assert done.exit_code == 1
+    assert "buckets-" in done.output
+    comment = (tmp_path / "previews" / "dev.md").read_text(encoding="utf-8")
+    assert "### `dev`: 1 deleted" in comment
+    assert ":rotating_light: **Bucket `predictions` is deleted**: takes its data along." in comment
+    assert "from nothing" not in comment
+    assert account.look().records == before
+
+
+@contextmanager
+def scoring(status: int) -> Iterator[tuple[int, list[str]]]:
+    """A port on which every prediction is answered with this status, and what was asked there."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["rows"]
+            asked.append(self.path)
+            answer = {"model": {"name": "car-loan", "version": 1}, "predictions": [{} for _ in rows]}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_release_brings_the_environment_up_and_asks_each_model(account: Account) -> None:
+    """By the addresses that the stack tells, as a smoke test alone does."""
+    checkout = account.path.with_name("checkout")
+    program = checkout / "infra" / "__main__.py"
+    with scoring(200) as (port, asked):
+        program.write_text(program.read_text().replace(":1", f":{port}").replace('"models",', '"models", "logs",'))
+        _commit(checkout, "a bucket more")
+        # Called by itself: Pulumi is given this process's standard error, which `CliRunner` takes away.
+        release.release("dev")
+        assert "trial-logs" in {record.identifier for record in account.look().records}
+        assert asked == ["/v1/predict"] * REQUESTS
+        assert CliRunner().invoke(app, ["smoke", "--env", "dev"]).exit_code == 0
+        assert len(asked) == 2 * REQUESTS
 
 
 def test_the_release_before_is_found_in_the_stacks_own_history(account: Account) -> None:
@@ -168,29 +266,43 @@ def test_going_back_runs_the_old_commits_own_make(account: Account) -> None:
     assert len(listed.stdout.splitlines()) == 1
 
 
-@pytest.mark.parametrize("status", [0, 1])
-def test_docker_is_logged_in_by_standard_input(tmp_path: Path, status: int) -> None:
-    """To the registry that the environment's file names; a role that may not is told by name."""
+@pytest.mark.parametrize(
+    ("arguments", "registry_of", "fails"),
+    [
+        (("--env", "dev"), "dev", None),
+        (("--env", "staging", "--source"), "dev", None),
+        (("--env", "dev", "--source"), None, None),
+        (("--env", "dev"), "dev", "docker"),
+        (("--env", "dev"), None, "aws"),
+    ],
+)
+def test_docker_is_logged_in_by_standard_input(
+    tmp_path: Path, arguments: tuple[str, ...], registry_of: str | None, fails: str | None
+) -> None:
+    """To the registry that the environment's file names; who has no credentials or refuses them is told by name."""
     log = tmp_path / "log"
-    (tmp_path / "aws").write_text("#!/bin/sh\necho secret\n")
-    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" > {log}\ncat >> {log}\necho denied >&2\nexit {status}\n')
+    last = {name: f"echo no {name} >&2\nexit {int(fails == name)}\n" for name in ("aws", "docker")}
+    (tmp_path / "aws").write_text(f"#!/bin/sh\necho secret\n{last['aws']}")
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" > {log}\ncat >> {log}\n{last["docker"]}')
     for name in ("aws", "docker"):
         (tmp_path / name).chmod(0o755)
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
-    done = ci("login", "--env", "dev", PATH=path)
-    assert done.returncode == status, done.stderr
-    registry = (
-        f"{pulumi_cli.read_config('dev')['config']['realtime-ml:aws']['account_id']}.dkr.ecr.eu-central-1.amazonaws.com"
-    )
-    assert log.read_text() == f"login --username=AWS --password-stdin {registry}\nsecret\n"
-    assert ("docker: denied" in done.stderr) == bool(status)
+    done = ci("login", *arguments, PATH=path)
+    assert done.returncode == int(fails is not None), done.stderr
+    if registry_of is None:
+        assert not log.exists()
+    else:
+        account = pulumi_cli.read_config(registry_of)["config"]["realtime-ml:aws"]["account_id"]
+        registry = f"{account}.dkr.ecr.eu-central-1.amazonaws.com"
+        assert log.read_text() == f"login --username=AWS --password-stdin {registry}\nsecret\n"
+    assert (f"{fails}: no {fails}" in done.stderr) == bool(fails)
     assert "secret" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["drift", "smoke", "release"])
-def test_without_a_state_what_needs_one_says_so(command: str) -> None:
+@pytest.mark.parametrize("command", [["drift"], ["smoke"], ["release"], ["sign", "--key=keyless"]], ids=" ".join)
+def test_without_a_state_what_needs_one_says_so(command: list[str]) -> None:
     """On a fork's pull request or a laptop, before anything is touched."""
-    done = ci(command, "--env", "dev")
+    done = ci(*command, "--env", "dev")
     assert done.returncode == 1
     assert "no PULUMI_BACKEND_URL" in done.stderr
 

@@ -1,5 +1,6 @@
 """Rules: each alert is tested, has a runbook, and asks for what somebody exports."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_every_runbook_belongs_to_an_alert_and_says_all_that_it_should() -> None
     headings = ("What it means", "What the user feels", "How to look", "What to do", "How to undo")
     for name, text in pages.items():
         assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(headings), name
+
+
+@pytest.fixture(scope="module")
+def known() -> promql.Series:
+    """What the exporters give and the rules record."""
+    return rules.recorded(rules.read(rules.subjects()))
+
+
+@pytest.mark.parametrize("page", sorted(rules.RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
+def test_a_runbooks_queries_would_be_answered(page: Path, known: promql.Series) -> None:
+    """Who was woken up pastes them: each parses, and asks for series and labels that there are."""
+    queries = re.findall(r"--data-urlencode 'query=([^']+)'", page.read_text(encoding="utf-8"))
+    for query in queries:
+        if "__name__" not in query:
+            promql.check(query, known)
+    assert page.read_text(encoding="utf-8").count("query=") == len(queries)
 
 
 @pytest.mark.parametrize(

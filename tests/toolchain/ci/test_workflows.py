@@ -19,7 +19,6 @@ from toolchain.paths import REPOSITORY
 FOLDER = REPOSITORY / ".github"
 FILES = sorted([*FOLDER.glob("workflows/*.yml"), *FOLDER.glob("actions/*/action.yml")])
 WORKFLOWS = sorted(FOLDER.glob("workflows/*.yml"))
-ENVIRONMENT_OF_TESTS = REPOSITORY / "tests" / "engine" / "test_ci.py"
 
 WRITES = {
     ("pull-request.yml", "comment"): {"pull-requests"},
@@ -27,13 +26,45 @@ WRITES = {
 }
 """What may change something on GitHub: one comment, one issue."""
 
-UNTESTED = {
-    "post": "tests/toolchain/ci/test_github.py, on a GitHub that answers from memory: it has no other effect",
-    "plugins": "downloads official plugins, which machines without that network cannot have; its table is tested",
-    "environments": "tests/toolchain/ci/test_plugins.py, which needs no process",
-    "sign": "tests/toolchain/ci/test_signing.py, with a cosign that writes down what it is asked for",
+CI, GITHUB, PLUGINS, SIGNING = (
+    "tests/engine/test_ci.py",
+    "tests/toolchain/ci/test_github.py",
+    "tests/toolchain/ci/test_plugins.py",
+    "tests/toolchain/ci/test_signing.py",
+)
+
+RUN = {
+    "drift": (
+        f"{CI}::test_what_somebody_took_away_by_hand_is_drift_and_an_issue_until_it_is_back",
+        f"{CI}::test_without_a_state_what_needs_one_says_so",
+    ),
+    "environments": (f"{PLUGINS}::test_a_workflow_makes_its_matrix_of_the_environments_that_have_a_file",),
+    "login": (f"{CI}::test_docker_is_logged_in_by_standard_input",),
+    "plugins": (f"{PLUGINS}::test_the_cli_is_asked_for_each_and_a_failure_stops_the_job",),
+    "post": (
+        f"{GITHUB}::test_a_comment_is_written_once_and_then_anew",
+        f"{GITHUB}::test_without_credentials_it_says_which_variable_is_missing",
+    ),
+    "preview": (
+        f"{CI}::test_with_a_state_the_comment_is_the_difference_to_it",
+        f"{CI}::test_without_credentials_a_pull_request_gets_the_whole_plan_and_its_violations_at_the_line",
+    ),
+    "recipes": (f"{CI}::test_every_recipe_that_a_branch_changes_is_judged",),
+    "release": (
+        f"{CI}::test_a_release_brings_the_environment_up_and_asks_each_model",
+        f"{CI}::test_without_a_state_what_needs_one_says_so",
+    ),
+    "sign": (
+        f"{SIGNING}::test_each_image_is_signed_by_its_digest_and_its_bill_attested",
+        f"{CI}::test_without_a_state_what_needs_one_says_so",
+    ),
+    "smoke": (
+        f"{CI}::test_a_release_brings_the_environment_up_and_asks_each_model",
+        f"{CI}::test_without_a_state_what_needs_one_says_so",
+    ),
+    "trial": (f"{CI}::test_a_trials_file_is_written_beside_the_others",),
 }
-"""Commands that tests/engine/test_ci.py does not run as a process, and where they are tested instead."""
+"""What runs each command: with credentials and without, or the one test of what needs none or has both as its cases."""
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -99,10 +130,10 @@ def test_logic_lies_in_scripts_that_run_anywhere() -> None:
 
 
 def test_every_command_that_a_workflow_calls_is_run_by_a_test() -> None:
-    """As a process, with and without credentials, or it says why not."""
-    tested = ENVIRONMENT_OF_TESTS.read_text(encoding="utf-8")
-    for command in set(re.findall(r"toolchain ci ([a-z-]+)", scripts())) - UNTESTED.keys():
-        assert f'"{command}"' in tested, command
+    """With and without credentials, and the tests are there."""
+    assert set(re.findall(r"toolchain ci ([a-z-]+)", scripts())) == RUN.keys()
+    for file, _, function in (test.partition("::") for tests in RUN.values() for test in tests):
+        assert f"def {function}(" in (REPOSITORY / file).read_text(encoding="utf-8"), function
 
 
 def test_the_throw_away_stack_is_taken_down_whatever_happened() -> None:
