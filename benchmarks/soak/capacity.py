@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.ramp.load import CLIENTS, Outcome, send
+from benchmarks.ramp.report import OBJECTIVE_SHARE
 from benchmarks.soak.plan import Plan
-from benchmarks.soak.report import OBJECTIVE_SHARE, within_objective
+from benchmarks.soak.report import within_objective
 from toolchain.progress import step
 
 _CLOSED_SECONDS: Final = 15.0
