@@ -95,7 +95,7 @@ fuzz: tools ## 20,000 requests made from the OpenAPI document of each service: R
 test-e2e: tools ## the whole stack on an embedded cluster of its own
 	.venv/bin/pytest -m e2e -q --durations 12
 
-reliability: tools ## break the running stack in ten ways and write down what it costs: docs/reliability.md
+reliability: tools ## break the running stack in twelve ways and write down what it costs: docs/reliability.md
 	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py
 	.venv/bin/python -m toolchain.reference.reliability
 

@@ -153,11 +153,16 @@ def _roll_everything(stack: Stack) -> None:
 
 
 _ALLOCATE: Final = """
-with open("/proc/1/oom_score_adj", "w") as file:
-    file.write("1000")  # of the container's processes the one that serves is taken, not this one
-taken = [b"x" * 2**24 for _ in range(64)]
+import os, time
+for _ in range(32):
+    if os.fork() == 0:
+        taken = b"x" * 2**25
+        time.sleep(20)
+        os._exit(0)
+time.sleep(20)
 """
-"""A gibibyte, twice what a scoring container may have."""
+"""A gibibyte, twice what a scoring container may have, by processes that are each smaller than the one that serves: the
+kernel ends the largest."""
 
 
 def _run_out_of_memory(stack: Stack) -> None:
