@@ -52,8 +52,8 @@ class Changes:
         def describe(version: int, file: ModelFile) -> Manifest:
             return stored.manifest.model_copy(update={"version": version, "file": file})
 
-        text = stored.text.rstrip("\n") + "\n" * (2 if stored.text.endswith("\n") else 1) + "\n"
-        published = self.registry.publish(text.encode(), describe, lambda _version: {REFERENCE_FILE_NAME: reference})
+        text = f"{stored.text}\n".encode()
+        published = self.registry.publish(text, describe, lambda _version: {REFERENCE_FILE_NAME: reference})
         return champion.version, published.version
 
     async def play(self, plan: Plan) -> None:
