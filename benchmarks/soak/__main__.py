@@ -39,10 +39,7 @@ _LOG_PATIENCE_SECONDS: Final = 90.0
 
 _EVALUATIONS: Final = "changes(drift_last_evaluation_timestamp_seconds{{model}}[{window}])"
 _DROPPED: Final = 'sum(increase(scoring_log_records_total{{model}, outcome="dropped"}[{window}]))'
-_SLOW: Final = "max_over_time(model:scoring_slow:ratio_rate5m{{model}}[{window}])"
-_ALERTS: Final = (
-    'count(count_over_time(ALERTS{{model}, alertname=~"Scoring(Errors|Latency)High", alertstate="firing"}[{window}]))'
-)
+_SLOW: Final = "max_over_time(model:scoring_slow:ratio_rate5m{{model}}[{settled}])"
 
 
 @contextmanager
@@ -132,7 +129,6 @@ def _facts(outputs: dict[str, object], plan: Plan, began: datetime, changes: Cha
         evaluations=round(kept.number(_EVALUATIONS)),
         dropped=kept.number(_DROPPED),
         slow_share=round(kept.number(_SLOW), 5),
-        alerts=kept.number(_ALERTS),
         logged=logged,
         growth=report.growth(plan, memory, handles),
     )

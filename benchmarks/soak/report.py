@@ -62,7 +62,6 @@ class Facts:
         evaluations: of drift.
         dropped: predictions that scoring says it dropped.
         slow_share: of the answers, those beyond the objective in the worst five minutes, as the stack's rule has it.
-        alerts: how many of the alerts on errors and latency fired.
         logged: what the log holds.
         growth: of each service.
     """
@@ -72,7 +71,6 @@ class Facts:
     evaluations: int
     dropped: float
     slow_share: float
-    alerts: float
     logged: Logged
     growth: Sequence[Growth]
 
@@ -166,7 +164,6 @@ def verdicts(found: Mapping[str, Any], plan: Plan) -> list[Verdict]:
             f"below {ALERT_SHARE:.1%}, where the stack alerts",
             found["slow_share"] < ALERT_SHARE,
         ),
-        Verdict("alerts on errors or latency", f"{found['alerts']:.0f}", "0", found["alerts"] == 0),
         Verdict(
             "services whose memory or handles grew",
             grown or "none",

@@ -14,6 +14,8 @@ from lifecycle.store import ObjectStore
 
 _STEP_SECONDS: Final = 15
 """As often as Prometheus looks."""
+_RULE_SECONDS: Final = 300
+"""What the stack's rules look back: before that they speak of the search for the capacity."""
 _SERVICES: Final = '{job=~"scoring|drift|retraining"}'
 
 Series = dict[tuple[str, str], list[tuple[float, float]]]
@@ -65,12 +67,16 @@ class Prometheus:
         }
 
     def number(self, query: str) -> float:
-        """A number at the end of the run, 0 where there is none; `{model}` and `{window}` are filled in.
+        """A number at the end of the run, 0 where there is none; `{model}`, `{window}` and `{settled}` are filled in.
+
+        The window is the run, or as much of it as rules look back on it alone.
 
         Raises:
             httpx.HTTPError: Prometheus does not answer.
         """
-        text = query.replace("{model}", f'model="{self.model}"').replace("{window}", f"{self.seconds:.0f}s")
+        settled = max(_STEP_SECONDS, self.seconds - _RULE_SECONDS)
+        text = query.replace("{window}", f"{self.seconds:.0f}s").replace("{settled}", f"{settled:.0f}s")
+        text = text.replace("{model}", f'model="{self.model}"')
         found = self._get("query", {"query": text, "time": self.began + self.seconds})
         return float(found[0]["value"][1]) if found else 0.0
 

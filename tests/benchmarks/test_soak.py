@@ -42,7 +42,6 @@ FACTS = Facts(
     evaluations=30,
     dropped=0,
     slow_share=0.002,
-    alerts=0,
     logged=Logged(rows=200, distinct=200),
     growth=GROWTH,
 )
@@ -76,7 +75,6 @@ def grown(**changes: Any) -> list[Growth]:  # noqa: ANN401 - whatever a field ta
         ({"logged": Logged(rows=201, distinct=200)}, {}, ["predictions in the log twice"]),
         ({"dropped": 1.0}, {}, ["predictions dropped"]),
         ({"slow_share": 0.15}, {}, ["answers beyond it, in the worst five minutes"]),
-        ({"alerts": 1}, {}, ["alerts on errors or latency"]),
         ({"swaps": 9}, {}, ["swaps that reached every pod"]),
         ({"evaluations": 0}, {}, ["evaluations of drift"]),
         ({"growth": grown(memory_bytes=(200 * MIB, 251 * MIB))}, {}, []),
