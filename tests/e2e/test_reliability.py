@@ -183,7 +183,7 @@ def _fill_the_disk(stack: Stack) -> None:
     def ask(count: int) -> set[int]:
         # A connection each, so that every pod is met.
         url, body = f"{stack.outputs['scoring_url']}/v1/predict", {"rows": known[:count]}
-        return {httpx.post(url, json=body, timeout=15).status_code for _ in range(6)}
+        return {httpx.post(url, json=body, timeout=15).status_code for _ in range(16)}
 
     stack.kubectl("scale", "statefulset/object-store", "--namespace=storage", "--replicas=0")
     try:
