@@ -128,7 +128,7 @@ def _facts(outputs: dict[str, object], plan: Plan, began: datetime, changes: Cha
         swaps=changes.swapped,
         evaluations=round(kept.number(_EVALUATIONS)),
         dropped=kept.number(_DROPPED),
-        slow_share=round(kept.number(_SLOW), 5),
+        slow_share=round(kept.number(_SLOW, otherwise=1.0), 5),  # nothing known is nothing good
         logged=logged,
         growth=report.growth(plan, memory, handles),
     )

@@ -66,10 +66,10 @@ class Prometheus:
             for one in found
         }
 
-    def number(self, query: str) -> float:
-        """A number at the end of the run, 0 where there is none; `{model}`, `{window}` and `{settled}` are filled in.
+    def number(self, query: str, *, otherwise: float = 0.0) -> float:
+        """A number at the end of the run, `otherwise` where there is none.
 
-        The window is the run, or as much of it as rules look back on it alone.
+        `{model}` is filled in, and `{window}`, the run, and `{settled}`, as much of it as rules look back on it alone.
 
         Raises:
             httpx.HTTPError: Prometheus does not answer.
@@ -78,7 +78,7 @@ class Prometheus:
         text = query.replace("{window}", f"{self.seconds:.0f}s").replace("{settled}", f"{settled:.0f}s")
         text = text.replace("{model}", f'model="{self.model}"')
         found = self._get("query", {"query": text, "time": self.began + self.seconds})
-        return float(found[0]["value"][1]) if found else 0.0
+        return float(found[0]["value"][1]) if found else otherwise
 
     def _get(self, what: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         answer = httpx.get(f"{self.url}/api/v1/{what}", params=dict(parameters), timeout=30).raise_for_status()
