@@ -7,6 +7,9 @@ UPSTREAM ?= upstream/main
 MODEL ?= car-loan
 BASE ?= HEAD
 REQUESTS ?= 20000
+MINUTES ?= 60
+SHARE ?= 0.5
+PAGE ?= docs/reliability.md
 export CLUSTER CONFIRM KUBE_CONTEXT PORT_OFFSET REGISTRY
 TOOLCHAIN := .venv/bin/python -m toolchain
 WITH_TOOLS := PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH"
@@ -92,9 +95,13 @@ fuzz: tools ## 20,000 requests made from the OpenAPI document of each service: R
 test-e2e: tools ## the whole stack on an embedded cluster of its own
 	.venv/bin/pytest -m e2e -q --durations 12
 
-reliability: tools ## break the running stack in ten ways and write down what it costs: docs/reliability.md
+reliability: tools ## break the running stack in twelve ways and write down what it costs: docs/reliability.md
 	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py
 	.venv/bin/python -m toolchain.reference.reliability
+
+soak: .venv/ready ## load the running stack for MINUTES=60 at SHARE=0.5 of its capacity: does anything grow, is anything lost: docs/reliability.md
+	@PYTHONPATH=services .venv/bin/python -m benchmarks.soak --minutes $(MINUTES) --share $(SHARE)
+	@$(if $(PAGE),.venv/bin/python -m toolchain.reference.reliability)
 
 lint: .venv/ready ## formatting, lint and types
 	.venv/bin/ruff format --check .

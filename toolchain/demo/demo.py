@@ -1,9 +1,7 @@
 """`make demo`: the loop from drift to a better champion, on the local stack, shown while it happens."""
 
 import asyncio
-import base64
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,7 +18,7 @@ from obstore.store import S3Store
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from toolchain import retraining, stack
+from toolchain import inside, retraining, stack
 from toolchain.demo import traffic
 from toolchain.demo.comparison import Comparison, compare
 from toolchain.demo.rows import DRIFT_BEGINS, MODEL, POSITIVE, Row, rows
@@ -28,7 +26,6 @@ from toolchain.demo.sight import ESTIMATED, REALIZED, Sight, is_low, news
 from toolchain.demo.story import Event, Story
 from toolchain.demo.watch import Watch
 from toolchain.errors import ToolchainError
-from toolchain.install import install
 from toolchain.paths import REPOSITORY
 from toolchain.progress import console
 
@@ -73,7 +70,7 @@ def demo(chosen: stack.Target) -> None:
             run.show = lambda stage, part: progress.update(bar, description=stage, completed=part)
             bar = progress.add_task("", total=1)
             asyncio.run(run.play())
-        run.story.comparison = _worth(run, _bucket(chosen, str(outputs["object_store_url"]), "models"))
+        run.story.comparison = _worth(run, inside.bucket(chosen, str(outputs["object_store_url"]), "models", MODEL))
     finally:
         page = run.story.write(FOLDER)
         console.print(f"\nthe story  {page}\nfigures    {page.with_suffix('.json')}")
@@ -248,27 +245,12 @@ def _begin_anew(chosen: stack.Target, outputs: dict[str, object]) -> None:
         _registry(chosen, "rollback", "1", "--actor=demo", "--reason=a demo begins with the first version")
         console.print("version 1 is champion again, as before the last demo")
     # Otherwise the challenger would learn from the very rows that it is judged by in the end.
-    log = _bucket(chosen, str(outputs["object_store_url"]), "predictions")
+    log = inside.bucket(chosen, str(outputs["object_store_url"]), "predictions", MODEL)
     for folder in ("predictions", "labels"):
         found = [entry["path"] for page in obstore.list(log, f"{MODEL}/{folder}") for entry in page]
         if found:
             obstore.delete(log, found)
             console.print(f"emptied the log of {MODEL}: {len(found)} objects of {folder}")
-
-
-def _bucket(chosen: stack.Target, url: str, name: str) -> S3Store:
-    """A bucket of the local stack, opened with the key that the scoring pods have."""
-    secrets = _ask_cluster(chosen, "get", "secrets", f"--selector=app.kubernetes.io/instance={MODEL}", "--output=json")
-    found = (each["data"] for each in json.loads(secrets)["items"] if "object-store" in each["metadata"]["name"])
-    keys = {name: base64.b64decode(value).decode() for name, value in next(found).items()}
-    return S3Store(
-        name,
-        endpoint=url,
-        region="us-east-1",
-        access_key_id=keys["access_key_id"],
-        secret_access_key=keys["secret_access_key"],
-        client_options={"allow_http": True},
-    )
 
 
 def _worth(run: Run, models: S3Store) -> Comparison | None:
@@ -293,19 +275,7 @@ def _worth(run: Run, models: S3Store) -> Comparison | None:
 def _registry(chosen: stack.Target, *arguments: str) -> str:
     """Asks the registry's command line, in a pod that may."""
     command = ("env", f"MODEL_NAME={MODEL}", "python3", "-m", "lifecycle", *arguments)
-    return _ask_cluster(chosen, "exec", "deployment/retraining", "--", *command)
-
-
-def _ask_cluster(chosen: stack.Target, *arguments: str) -> str:
-    kubectl = [str(install(["kubectl"])["kubectl"]), f"--kubeconfig={chosen.kubeconfig}", "--namespace=ml"]
-    done = subprocess.run([*kubectl, *arguments], capture_output=True, text=True, check=False, timeout=120)
-    if done.returncode != 0:
-        raise ToolchainError(
-            f"preparing the demo: kubectl {arguments[0]}",
-            (done.stderr.strip() or "it said nothing")[-500:],
-            "see `kubectl --namespace=ml get pods`",
-        )
-    return done.stdout
+    return inside.ask(chosen, "exec", "deployment/retraining", "--", *command)
 
 
 def _progress() -> Progress:

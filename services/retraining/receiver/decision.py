@@ -65,7 +65,8 @@ def decide(asked: Asked, jobs: Sequence[Job], now: datetime, cool_down: timedelt
     running = next((job for job in jobs if job.finished_at is None), None)
     if running is not None:
         return _decision(asked, "already_running", f"{running.name} has not ended", running.name)
-    ended = [job.finished_at for job in jobs if job.finished_at is not None]
+    # A clock that was put back leaves runs that end in times to come: they must not hold the next one up until then.
+    ended = [job.finished_at for job in jobs if job.finished_at is not None and job.finished_at < now + cool_down]
     if asked.trigger != "person" and ended and now < max(ended) + cool_down:
         until = max(ended) + cool_down
         return _decision(asked, "cooling_down", f"the last run has ended; the next may start at {until:%F %T} UTC")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
 from drift.chunks import Chunking
 from drift.findings import Chunk, Measure, to_chunks, to_table
@@ -59,6 +60,22 @@ def test_a_chunk_is_found_again_by_its_bounds(per_moment: int) -> None:
     for chunk in chunks.closed(table, _by_size(10), 0, _LATER):
         ids = chunks.within(table, chunk)["prediction_id"].to_pylist()
         assert ids == [f"{place:04d}" for place in range(chunk.index * 10, chunk.index * 10 + 10)]
+
+
+@pytest.mark.parametrize(("step", "more"), [(timedelta(hours=3), 3), (timedelta(hours=-3), 0)])
+def test_a_step_of_the_clock_gives_no_row_to_two_chunks(step: timedelta, more: int) -> None:
+    """What is predicted from then on is evaluated where it is later than the last chunk, and no chunk is so twice."""
+    table, now = _table(30), _START + timedelta(seconds=30)
+    first = chunks.closed(table, _by_size(10), 0, now)
+    ids = pc.binary_join_element_wise(table["prediction_id"], "s", "")
+    stepped = pa.table({"prediction_id": ids, "time": pc.add(table["time"], pa.scalar(step))})
+    both = pa.concat_tables([table, stepped]).sort_by([("time", "ascending"), ("prediction_id", "ascending")])
+    second = chunks.closed(chunks.after(both, first[-1]), _by_size(10), len(first), now + abs(step))
+    assert len(second) == more
+    every = [*first, *second]
+    assert chunks.closed(chunks.after(both, every[-1]), _by_size(10), len(every), _LATER) == []
+    found = [name for chunk in every for name in chunks.within(both, chunk)["prediction_id"].to_pylist()]
+    assert len(found) == len(set(found)) == 10 * len(every)
 
 
 def test_chunks_of_hours_begin_at_the_full_hour_and_leave_out_the_one_under_way() -> None:

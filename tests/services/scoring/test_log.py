@@ -171,6 +171,37 @@ def test_a_full_disk_refuses_what_needs_a_promise_and_drops_what_does_not(
     assert [asyncio.run(fill(mode)) for mode in ("async", "sync")] == [18_000, 18_000]
 
 
+@pytest.mark.parametrize("step", [timedelta(hours=3), timedelta(hours=-3)])
+def test_a_step_of_the_clock_loses_and_doubles_nothing(
+    tmp_path: Path, store: ObjectStore, rows: Rows, monkeypatch: pytest.MonkeyPatch, step: timedelta
+) -> None:
+    """There and back: each prediction is once in the hour that the clock showed, and no age is negative."""
+    registry, wall = CollectorRegistry(), time.time
+
+    async def use() -> None:
+        log = open_log(settings(tmp_path), store, registry)
+        for moment, some in zip(moments, written, strict=True):
+            shift = (moment - NOW).total_seconds()
+            monkeypatch.setattr(time, "time", lambda: wall() + shift)  # noqa: B023 - read before it changes
+            promise = log.write(some)
+            assert promise is not None
+            await promise
+            lag = registry.get_sample_value("scoring_log_lag_seconds", {"model": "car-loan"})
+            assert lag is not None
+            assert lag >= 0
+        await log.close()
+
+    moments = [NOW, NOW + step, NOW]
+    written = [rows(5) for _ in moments]
+    for moment, some in zip(moments, written, strict=True):
+        some.time_us = round(moment.timestamp() * 1e6)
+    asyncio.run(use())
+    for moment, wanted in ((NOW, [*written[0].ids, *written[2].ids]), (NOW + step, written[1].ids)):
+        hour = moment.replace(minute=0)
+        table = PredictionLog(store, "car-loan").predictions(hour, hour + timedelta(hours=1)).table
+        assert sorted(table["prediction_id"].to_pylist()) == sorted(wanted)
+
+
 def test_the_queue_is_bounded(tmp_path: Path, store: ObjectStore, rows: Rows) -> None:
     """What does not fit is dropped and counted, or refused."""
 

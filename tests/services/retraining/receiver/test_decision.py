@@ -35,6 +35,10 @@ ENDED = replace(RUNNING, finished_at=NOW - HOUR)
         (replace(ALERT, trigger="person"), [ENDED], "started", "retraining-car-loan-4"),
         (ALERT, [replace(ENDED, finished_at=NOW - 2 * HOUR)], "started", "retraining-car-loan-4"),
         (ALERT, [replace(ENDED, failed=True)], "cooling_down", ""),
+        # A clock a little behind Kubernetes' own, and one that was put back by a day.
+        (ALERT, [replace(ENDED, finished_at=NOW + timedelta(seconds=5))], "cooling_down", ""),
+        (ALERT, [replace(ENDED, finished_at=NOW + 24 * HOUR)], "started", "retraining-car-loan-4"),
+        (ALERT, [ENDED, replace(ENDED, finished_at=NOW + 24 * HOUR)], "cooling_down", ""),
         (ALERT, [replace(ENDED, finished_at=NOW - 9 * HOUR), replace(RUNNING, number=4)], "already_running", None),
     ],
 )
