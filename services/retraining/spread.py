@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -42,7 +42,7 @@ class Spread:
         """How many share the rows."""
         return len(self._workers)
 
-    def fit(self, shares: Sequence[Share], fitting: Fitting, on_round: OnRound | None) -> str:
+    def fit(self, shares: Iterable[Share], fitting: Fitting, on_round: OnRound | None) -> str:
         """See Cluster."""
         topic = f"training-{uuid4().hex}"
         asked = replace(fitting, topic=topic, parameters=fitting.parameters | self._port)
@@ -88,7 +88,7 @@ class Spread:
         left = [worker for worker in self._workers if worker in there]
         if len(left) == len(self._workers):
             return
-        self._client.run(os._exit, 1, workers=left, wait=False)
+        self._client.run(os._exit, 1, workers=left, wait=False, on_error="ignore")
         message = f"{len(self._workers) - len(left)} of {len(self._workers)} workers were lost during the training"
         raise ClusterUnavailableError(message)
 

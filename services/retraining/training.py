@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -50,8 +50,8 @@ class Cluster(Protocol):
     def workers(self) -> int:
         """How many share the rows."""
 
-    def fit(self, shares: Sequence[Share], fitting: Fitting, on_round: OnRound | None) -> str:
-        """The text of the model that they make of the shares, one for each worker.
+    def fit(self, shares: Iterable[Share], fitting: Fitting, on_round: OnRound | None) -> str:
+        """The text of the model that they make of the shares, one a worker; each is let go once it is sent.
 
         Raises:
             ClusterUnavailableError: there is no answer to be had.
@@ -250,7 +250,7 @@ class _OnCluster:
             ranking=self.rows.groups is not None,
             topic="",
         )
-        return self.cluster.fit(list(self._shares(rows)), fitting, self.on_round)
+        return self.cluster.fit(self._shares(rows), fitting, self.on_round)
 
     def best_rounds(self, recipe: Recipe, patience: int) -> int:
         """See _Boosting."""

@@ -44,7 +44,11 @@ def _settings(cluster: LocalCluster, **others: Any) -> RetrainingSettings:  # no
 
 def _data(model: str, reference_csv: Path) -> tuple[Dataset, Recipe]:
     recipe = read_recipe(MODELS, model).model_copy(update=_FEW_ROUNDS)
-    rows = read_dataset(reference_csv, recipe) if model == "car-loan" else own_dataset(recipe, MODELS, Path)
+    rows = (
+        read_dataset(reference_csv, recipe)
+        if model == "car-loan"
+        else own_dataset(recipe, MODELS, lambda _: reference_csv)
+    )
     return rows.slice(0, rows.list_start(_ROWS)), recipe
 
 
