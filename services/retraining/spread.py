@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 from distributed import Client, Future, Lock
-from distributed.client import FutureCancelledError
+from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from lifecycle.dask_training import Fitting, Share, fit
@@ -51,7 +51,8 @@ class Spread:
             self._client.subscribe_topic(topic, _Rounds(on_round, fitting.rounds))
         try:
             # Not pure: a key made from the arguments would give an earlier attempt's answer.
-            return self._waited(self._client.submit(fit, [share.key for share in held], asked, pure=False))
+            future = self._client.submit(fit, [share.key for share in held], asked, pure=False)
+            return self._waited(future, held)
         finally:
             if on_round:
                 self._client.unsubscribe_topic(topic)
@@ -61,35 +62,38 @@ class Spread:
         (held,) = self._client.scatter([share], workers=[worker], direct=True, hash=False)
         return held
 
-    def _waited(self, future: Future) -> str:
+    def _waited(self, future: Future, held: Sequence[Future]) -> str:
         """What the workers made, or why they could not.
 
         LightGBM waits for ever for a worker that is gone, and the worker that waits can do nothing else: it is ended,
         for Kubernetes to start it anew.
         """
-        try:
-            while True:
-                try:
-                    text: str = future.result(timeout=_LOOK_SECONDS)
-                except TimeoutError:
-                    self._expect_all()
-                else:
-                    return text
-        except LightGBMError:
-            # Of the training, or of a connection that broke: a scheduler that has not noticed yet will in a moment.
-            time.sleep(_LOOK_SECONDS)
-            self._expect_all()
-            raise
-        except (KilledWorker, CommClosedError, FutureCancelledError) as error:
-            raise ClusterUnavailableError(str(error)) from error
+        while True:
+            try:
+                text: str = future.result(timeout=_LOOK_SECONDS)
+            except TimeoutError:
+                self._expect_all(held)
+            except (LightGBMError, KilledWorker, CommClosedError, FutureCancelledError, FuturesCancelledError) as error:
+                # A connection breaks before the scheduler notices why.
+                time.sleep(_LOOK_SECONDS)
+                self._expect_all(held)
+                if isinstance(error, LightGBMError):
+                    raise
+                raise ClusterUnavailableError(str(error)) from error
+            else:
+                return text
 
-    def _expect_all(self) -> None:
-        there = self._client.nthreads().keys()
-        left = [worker for worker in self._workers if worker in there]
-        if len(left) == len(self._workers):
-            return
-        self._client.run(os._exit, 1, workers=left, wait=False, on_error="ignore")
-        message = f"{len(self._workers) - len(left)} of {len(self._workers)} workers were lost during the training"
+    def _expect_all(self, held: Sequence[Future]) -> None:
+        """Refuses to go on without a worker; one that was started anew has its address again, but not its share."""
+        try:
+            there = self._client.nthreads().keys()
+            whole = [share.status == "finished" for share in held]
+            if all(whole) and there >= set(self._workers):
+                return
+            self._client.run(os._exit, 1, workers=[one for one in self._workers if one in there], on_error="ignore")
+        except OSError as error:
+            raise ClusterUnavailableError(str(error)) from error
+        message = f"a worker of {len(self._workers)} was lost during the training"
         raise ClusterUnavailableError(message)
 
 

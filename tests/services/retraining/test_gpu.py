@@ -48,6 +48,7 @@ def _trained(workshop: Workshop, store: Path, device: str) -> TrainingFacts:
     kept.mkdir(parents=True, exist_ok=True)
     environment = {
         "PATH": os.environ["PATH"],
+        "HOME": str(kept),  # pocl crashes where there is none
         "PYTHONPATH": str(MODELS.parent / "services"),
         "OMP_WAIT_POLICY": "PASSIVE",
         "OCL_ICD_FILENAMES": str(_driver()),
@@ -56,7 +57,7 @@ def _trained(workshop: Workshop, store: Path, device: str) -> TrainingFacts:
         "MODEL_STORE_URL": f"file://{store}",
         "RETRAINING_MODELS_FOLDER": str(workshop.models_folder),
         "RETRAINING_DATA_FOLDER": str(workshop.data_folder),
-        "RETRAINING_NUM_THREADS": "2",
+        "RETRAINING_NUM_THREADS": "1",
         "RETRAINING_DEVICE_TYPE": device,
     }
     store.mkdir()

@@ -21,9 +21,13 @@ from retraining import spread
 
 pytestmark = pytest.mark.engine  # a cluster takes seconds to start
 
-_ROWS = 12_000
-_TOLERANCES = {"auc": 0.005, "log_loss": 0.01, "ndcg": 0.01}
-_FEW_ROUNDS = {"rounds": 80, "patience_rounds": 10}
+_ROWS = {"car-loan": 12_000, "recommendation": 30_000}
+_TOLERANCES = {"auc": 0.005, "log_loss": 0.01, "ndcg": 0.015}
+_ROUNDS: dict[str, dict[str, int | None]] = {
+    "car-loan": {"rounds": 80, "patience_rounds": 10},
+    # A few hundred lists hardly tell one round from the next: which is the last would be chance.
+    "recommendation": {"rounds": 60, "patience_rounds": None},
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +47,13 @@ def _settings(cluster: LocalCluster, **others: Any) -> RetrainingSettings:  # no
 
 
 def _data(model: str, reference_csv: Path) -> tuple[Dataset, Recipe]:
-    recipe = read_recipe(MODELS, model).model_copy(update=_FEW_ROUNDS)
+    recipe = read_recipe(MODELS, model).model_copy(update=_ROUNDS[model])
     rows = (
         read_dataset(reference_csv, recipe)
         if model == "car-loan"
         else own_dataset(recipe, MODELS, lambda _: reference_csv)
     )
-    return rows.slice(0, rows.list_start(_ROWS)), recipe
+    return rows.slice(0, rows.list_start(_ROWS[model])), recipe
 
 
 def _spread(rows: Dataset, recipe: Recipe, cluster: LocalCluster, workers: int) -> Trained:
@@ -97,7 +101,7 @@ def test_a_training_that_loses_a_worker_ends_and_leaves_the_others_free(
 
     long = recipe.model_copy(update={"rounds": 50_000, "patience_rounds": None})
     with (
-        pytest.raises(ClusterUnavailableError, match="1 of 2 workers were lost"),
+        pytest.raises(ClusterUnavailableError, match="a worker of 2 was lost"),
         spread.connected(_settings(cluster, dask_workers=2)) as found,
     ):
         train_on_cluster(older, newest, long, found, kill)
