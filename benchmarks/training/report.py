@@ -30,6 +30,7 @@ the rows in memory: on Dask that is connecting, handing the rows out, training a
 time on Dask is the caller's and all workers', from the moment when there are workers; the memory is the largest
 process's, the caller that holds the rows included. Scheduler, caller and workers share the machine's cores, so that two
 workers have no more processors than two threads: what a cluster gains is room for more rows than one node trains.
+Processor time hardly depends on what else the machine does; the time that passes does.
 
 No GPU was there to be measured. `training.device_type: gpu` is held against the CPU by a test, on OpenCL that runs on a
 CPU (`tests/services/retraining/test_gpu.py`): that shows the model, and nothing of the time."""
