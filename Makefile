@@ -137,6 +137,9 @@ ramp: .venv/ready ## load the local stack with 1 to 10 times and back, 12 minute
 bench-drift: .venv/ready ## measure drift beside NannyML's bare calls, on one process and on Dask (ROWS=1e5,1e7 ONLY=bare,process for a part of it)
 	@PYTHONPATH=services .venv/bin/python -m benchmarks.drift $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
 
+bench-training: .venv/ready ## measure training in one process and on Dask, time, memory and quality (ROWS=1e5,1e7 ONLY=process_1,dask_2 for a part of it)
+	@PYTHONPATH=services .venv/bin/python -m benchmarks.training $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
+
 clean-cache: ## drop every tool, package and image layer
 	rm -rf "$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}"
 

@@ -16,6 +16,7 @@ from infra.namespaces import MONITORING, WORKLOADS, restricted_namespace
 from infra.outputs import StackOutputs
 from infra.platforms import create_platform
 from infra.workloads.bootstrap import BootstrapJob, BootstrapJobArgs
+from infra.workloads.dask_cluster import DaskCluster, DaskClusterArgs
 from infra.workloads.drift import Drift, DriftArgs
 from infra.workloads.retraining import Retraining, RetrainingArgs
 from infra.workloads.retraining_job import SETTLE_MARGIN_SECONDS, RetrainingJob, RetrainingJobArgs
@@ -69,6 +70,19 @@ retraining = Retraining(
     in_cluster,
 )
 
+dask = None
+if stack.on_dask:
+    dask = DaskCluster(
+        "dask",
+        DaskClusterArgs(
+            platform=platform,
+            namespace=namespace.metadata.name,
+            config=stack.dask,
+            trains=stack.training_on_dask,
+        ),
+        in_cluster,
+    )
+
 scoring = {}
 for model in stack.models:
     first_version = BootstrapJob(
@@ -104,6 +118,7 @@ for model in stack.models:
             config=stack.retraining,
             settle_seconds=stack.scoring.prediction_log.flush_seconds + SETTLE_MARGIN_SECONDS,
             receiver=retraining,
+            cluster=dask if stack.training_on_dask else None,
         ),
         in_cluster,
     )
@@ -118,6 +133,7 @@ if stack.drift.enabled:
             models=stack.models,
             config=stack.drift,
             log=stack.scoring.prediction_log,
+            scheduler_url=dask.scheduler_url if dask and stack.drift_on_dask else None,
         ),
         in_cluster,
     )
@@ -127,7 +143,7 @@ StackOutputs(
     retraining_url=retraining.url,
     monitoring_urls=monitoring.urls,
     drift_url=drift.url if drift else None,
-    drift_dashboard_url=drift.dashboard_url if drift else None,
+    dask_dashboard_url=dask.dashboard_url if dask else None,
     grafana_admin_password=monitoring.grafana.admin_password if monitoring.grafana else None,
     platform=platform.outputs,
 ).export()

@@ -13,9 +13,9 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "where drift is watched",
         "`/report/<model>` for people, `/v1/results?model=<model>` as JSON; reached as the others",
     ),
-    "drift_dashboard_url": (
-        "where drift is evaluated on a cluster",
-        "what the cluster does, `drift.engine: dask`; reached as the others",
+    "dask_dashboard_url": (
+        "where there is a Dask cluster",
+        "what its workers do, `drift.engine` or `training.engine: dask`; reached as the others",
     ),
     "retraining_url": (
         "all",
@@ -55,7 +55,7 @@ class StackOutputs:
             both want the token of the Secret `retraining-webhook`.
         monitoring_urls: `prometheus`, `alertmanager` and, where it runs, `grafana`, for those who run the stack.
         drift_url: what drifted: `/report/<model>` for people, `/v1/results?model=` as JSON; none where it is off.
-        drift_dashboard_url: of the cluster that evaluates drift; none where one process does.
+        dask_dashboard_url: of the Dask cluster; none where nothing asks for one.
         grafana_admin_password: of Grafana's user `admin`, a secret; none where it does not run.
         platform: outputs that only the platform at hand has; see its class.
     """
@@ -64,7 +64,7 @@ class StackOutputs:
     retraining_url: pulumi.Output[str]
     monitoring_urls: Mapping[str, pulumi.Output[str]]
     drift_url: pulumi.Output[str] | None = None
-    drift_dashboard_url: pulumi.Output[str] | None = None
+    dask_dashboard_url: pulumi.Output[str] | None = None
     grafana_admin_password: pulumi.Output[str] | None = None
     platform: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)
 
@@ -82,8 +82,8 @@ class StackOutputs:
             pulumi.export(f"{name}_url", url)
         if self.drift_url is not None:
             pulumi.export("drift_url", self.drift_url)
-        if self.drift_dashboard_url is not None:
-            pulumi.export("drift_dashboard_url", self.drift_dashboard_url)
+        if self.dask_dashboard_url is not None:
+            pulumi.export("dask_dashboard_url", self.dask_dashboard_url)
         if self.grafana_admin_password is not None:
             pulumi.export("grafana_admin_password", self.grafana_admin_password)
         for name, value in self.platform.items():

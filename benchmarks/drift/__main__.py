@@ -2,24 +2,18 @@
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
-from distributed import LocalCluster
 
 from benchmarks.drift import report, workload
-from benchmarks.serving import environments, machine
+from benchmarks.measured import Sample, dask_cluster, described, peak_mib, run, write
+from benchmarks.serving import machine
 from benchmarks.serving.machine import BenchmarkError
 from toolchain.paths import REPOSITORY
 from toolchain.progress import console, step
@@ -30,21 +24,6 @@ _PAGE: Final = REPOSITORY / "docs" / "benchmarks" / "drift.md"
 _ROWS: Final = (100_000, 1_000_000)
 _SECONDS_A_ROW: Final = 1e-4
 """Of all contestants together, for the estimate of the time left."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one contestant took.
-
-    Attributes:
-        wall_seconds: that passed.
-        cpu_seconds: of processor time, of all its processes.
-        peak_mib: of resident memory, of its largest process.
-    """
-
-    wall_seconds: float
-    cpu_seconds: float
-    peak_mib: float
 
 
 def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sample]:
@@ -65,7 +44,7 @@ def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sa
 
 
 def _bare(rows: int) -> Sample:
-    answer, usage, _ = _run(["benchmarks.drift.bare", str(rows)], {})
+    answer, usage, _ = run(["benchmarks.drift.bare", str(rows)], {})
     return Sample(answer["wall_seconds"], answer["cpu_seconds"], usage.ru_maxrss / 1024)
 
 
@@ -79,66 +58,20 @@ def _evaluated(rows: int, name: str, folder: Path) -> Sample:
         "PREDICTION_STORE_URL": f"file://{store}",
     }
     if name == "process":
-        answer, usage, wall = _run(["drift", "evaluate", workload.MODEL], variables)
+        answer, usage, wall = run(["drift", "evaluate", workload.MODEL], variables)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
     else:
-        with _cluster(int(name.removeprefix("dask_")), variables) as cluster:
+        with dask_cluster(int(name.removeprefix("dask_")), variables) as cluster:
             variables |= {"DRIFT_ENGINE": "dask", "DRIFT_DASK_SCHEDULER": cluster.scheduler_address}
-            answer, usage, wall = _run(["drift", "evaluate", workload.MODEL], variables)
+            answer, usage, wall = run(["drift", "evaluate", workload.MODEL], variables)
             workers = [psutil.Process(worker.pid) for worker in cluster.workers.values()]
             spent = sum(sum(worker.cpu_times()[:2]) for worker in workers)
-            peak = max(_peak_mib(worker) for worker in workers)
+            peak = max(peak_mib(worker) for worker in workers)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime + spent, peak)
     whole = rows // workload.CHUNK_ROWS * workload.CHUNK_ROWS
     if answer["rows"] != whole or answer["failures"]:
         raise BenchmarkError(f"{name} evaluated {answer['rows']} of {whole} rows, with failures {answer['failures']}")
     return sample
-
-
-def _run(
-    arguments: Sequence[str], variables: Mapping[str, str]
-) -> tuple[dict[str, Any], resource.struct_rusage, float]:
-    """Runs a module in a process of its own; gives its answer, what it used and the seconds that passed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=REPOSITORY, env=_environment(variables), stdout=subprocess.PIPE
-    )
-    if process.stdout is None:
-        raise BenchmarkError("a pipe was asked for and is not there")
-    answer = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - began
-    if process.returncode:
-        raise BenchmarkError(f"{' '.join(arguments)} ended with status {process.returncode}")
-    found: dict[str, Any] = json.loads(answer)
-    return found, usage, wall
-
-
-@contextmanager
-def _cluster(workers: int, variables: Mapping[str, str]) -> Iterator[LocalCluster]:
-    """Workers as the stack has them, one thread each, with what the image sets."""
-    before = dict(os.environ)
-    os.environ.update(_environment(variables))
-    try:
-        with LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, memory_limit="2GiB", dashboard_address=None
-        ) as cluster:
-            yield cluster
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """As in the image, services/drift/Dockerfile."""
-    own = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'services'}", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return dict(os.environ) | own | dict(variables)
-
-
-def _peak_mib(process: psutil.Process) -> float:
-    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def main() -> int:
@@ -163,31 +96,17 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
-    run = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": environments.commit(),
-        "command": "make bench-drift"
-        + (f" ROWS={arguments.rows}" if arguments.rows else "")
-        + (f" ONLY={arguments.only}" if arguments.only else ""),
-        "machine": facts,
-    }
-    _write({"run": run, "measured": measured}, *((_BUILD.parent,) * 2 if part else (_RESULTS.parent, _PAGE.parent)))
+    command = "make bench-drift"
+    command += f" ROWS={arguments.rows}" if arguments.rows else ""
+    command += f" ONLY={arguments.only}" if arguments.only else ""
+    numbers, page = (_BUILD.parent / _RESULTS.name, _BUILD.parent / _PAGE.name) if part else (_RESULTS, _PAGE)
+    write({"run": described(command, facts), "measured": measured}, numbers, page, report.markdown)
     return 0
 
 
 def _check(names: Sequence[str]) -> None:
     if unknown := set(names) - report.TITLES.keys():
         raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
-
-
-def _write(results: dict[str, Any], numbers: Path, page: Path) -> None:
-    for folder in (numbers, page):
-        folder.mkdir(parents=True, exist_ok=True)
-    rounded = json.loads(json.dumps(results), parse_float=lambda text: round(float(text), 2))
-    (numbers / _RESULTS.name).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
-    text = report.markdown(rounded)
-    (page / _PAGE.name).write_text(text, encoding="utf-8")
-    print(text)  # noqa: T201 - a command's answer
 
 
 if __name__ == "__main__":

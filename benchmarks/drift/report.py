@@ -1,9 +1,10 @@
 """From measurements to the page. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from benchmarks.drift.workload import CHUNK_ROWS, FEATURES, HOURS, REFERENCE_ROWS
+from benchmarks.measured import row
 
 Results = Mapping[str, Any]
 """What results.json holds: by rows and contestant wall seconds, CPU seconds and peak MiB; and the run."""
@@ -71,25 +72,21 @@ def markdown(results: Results) -> str:
 
 def _table(found: Mapping[str, Any], rows: int) -> list[str]:
     head = ["", "rows/s", "seconds", "processor seconds", "peak MiB"]
-    lines = [_row(head), _row(["---", *["---:"] * (len(head) - 1)])]
+    lines = [row(head), row(["---", *["---:"] * (len(head) - 1)])]
     for name, title in TITLES.items():
         if name in found:
             one = found[name]
             cells = [title, f"{rows / one['wall_seconds']:,.0f}", f"{one['wall_seconds']:.1f}"]
-            lines.append(_row([*cells, f"{one['cpu_seconds']:.1f}", f"{one['peak_mib']:,.0f}"]))
+            lines.append(row([*cells, f"{one['cpu_seconds']:.1f}", f"{one['peak_mib']:,.0f}"]))
     return lines
 
 
 def _target(claim: str, found: float | None, wanted: float) -> str:
     number = "-" if found is None else f"{found:.4g}"
-    return _row([claim, number, f"at most {wanted:g}", _word(found, wanted)])
+    return row([claim, number, f"at most {wanted:g}", _word(found, wanted)])
 
 
 def _word(found: float | None, wanted: float) -> str:
     if found is None:
         return "not measured"
     return "met" if found <= wanted else "missed"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

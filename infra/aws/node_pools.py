@@ -161,10 +161,10 @@ def pool_placement(name: str) -> Placement:
     return Placement(node_selector={POOL_TAINT: name}, tolerations=[taint])
 
 
-def pool_architectures(config: NodePoolsConfig, pool: str | None = None, *, gpu: bool) -> Sequence[Architecture]:
-    """What an image must run on: the nodes of its pods' pool, and the GPU pool's when its pods may go there."""
-    chosen = next((extra for extra in config.extra if extra.name == pool), config.cpu)
-    families = list(chosen.families)
+def pool_architectures(config: NodePoolsConfig, *pools: str | None, gpu: bool) -> Sequence[Architecture]:
+    """What an image must run on: the nodes of its pods' pools, and the GPU pool's when its pods may go there."""
+    named = {extra.name: extra for extra in config.extra}
+    families = [family for pool in pools or (None,) for family in named.get(pool or "", config.cpu).families]
     if gpu and config.gpu.enabled:
         families += config.gpu.instance_families
     return architectures(families)

@@ -69,9 +69,9 @@ class AwsPlatform(pulumi.ComponentResource):
         self._config = config.aws
         self._third_party = config.images
         self._pools = {
-            Service.SCORING: config.scoring.node_pool,
-            Service.RETRAINING: config.training.node_pool,
-            Service.DRIFT: config.drift.node_pool,
+            Service.SCORING: [config.scoring.node_pool],
+            Service.RETRAINING: [config.training.node_pool],
+            Service.DRIFT: [config.drift.node_pool, *([config.dask.node_pool] if config.on_dask else [])],
         }
         self._tags = cloud_tags(pulumi.get_project(), config.aws.name)
         super().__init__("realtime-ml:aws:Platform", name, None, opts)
@@ -228,13 +228,12 @@ class AwsPlatform(pulumi.ComponentResource):
 
     def _repository(self, service: Service) -> Repository:
         gpu = service is Service.RETRAINING
-        pool = self._pools.get(service)
         return Repository(
             service,
             RepositoryArgs(
                 config=self._config,
                 service=service,
-                architectures=pool_architectures(self._config.node_pools, pool, gpu=gpu),
+                architectures=pool_architectures(self._config.node_pools, *self._pools[service], gpu=gpu),
             ),
             pulumi.ResourceOptions(parent=self, providers=[self._aws, self._builder]),
         )

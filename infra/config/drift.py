@@ -35,43 +35,6 @@ class Bounds(Section):
         return self
 
 
-class SchedulerResources(Resources):
-    """The cluster's scheduler, which holds no data; its dashboard is most of it."""
-
-    cpu_request_millicores: Millicores = 50
-    cpu_limit_millicores: Millicores = 1000
-    memory_request_mib: Mebibytes = 192
-    memory_limit_mib: Mebibytes = 1024
-
-
-class WorkerResources(Resources):
-    """A worker: one thread, which a second core would not help."""
-
-    cpu_request_millicores: Millicores = 250
-    cpu_limit_millicores: Millicores = 1000
-    memory_request_mib: Mebibytes = 768
-    memory_limit_mib: Mebibytes = 2048
-
-
-class DaskConfig(Section):
-    """The cluster of `engine: dask`, on the nodes of `drift.node_pool`; without that engine nothing of it is made."""
-
-    min_workers: Annotated[int, Field(ge=1, le=100, description="workers that are always there, 1 to 100")] = 1
-    max_workers: Annotated[int, Field(ge=1, le=1000, description="most workers, 1 to 1000")] = 8
-    target_cpu_percent: Annotated[
-        int, Field(ge=10, le=95, description="of its CPU limit that a worker uses before there is another, 10 to 95")
-    ] = 60
-    scheduler: SchedulerResources = SchedulerResources()
-    worker: WorkerResources = WorkerResources()
-
-    @model_validator(mode="after")
-    def _room_to_scale(self) -> Self:
-        if self.min_workers > self.max_workers:
-            message = f"min_workers, {self.min_workers}, must not be above max_workers, {self.max_workers}"
-            raise ValueError(message)
-        return self
-
-
 class DriftConfig(Section):
     """How models are watched for drift, in what they are asked and in how well they answer."""
 
@@ -102,8 +65,7 @@ class DriftConfig(Section):
     ] = Field(default={})
     engine: Annotated[
         Literal["process", "dask"],
-        Field(description="one process beside the service; or a Dask cluster, for more than a core can evaluate"),
+        Field(description="one process beside the service; or the Dask cluster of `dask`, for more than a core can do"),
     ] = "process"
-    dask: DaskConfig = DaskConfig()
     node_pool: NodePoolName = None
     resources: DriftResources = DriftResources()

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from infra.config.alert_receivers import AlertReceivers
 from infra.config.aws import AwsConfig
+from infra.config.dask import DaskConfig
 from infra.config.drift import DriftConfig
 from infra.config.fields import OptionalSecretKey
 from infra.config.images import ThirdPartyImages
@@ -37,7 +38,23 @@ class StackConfig(Section):
     scoring: ScoringConfig = ScoringConfig()
     training: TrainingConfig = TrainingConfig()
     drift: DriftConfig = DriftConfig()
+    dask: DaskConfig = DaskConfig()
     retraining: RetrainingConfig = RetrainingConfig()
+
+    @property
+    def drift_on_dask(self) -> bool:
+        """Whether drift asks for the cluster."""
+        return self.drift.enabled and self.drift.engine == "dask"
+
+    @property
+    def training_on_dask(self) -> bool:
+        """Whether training does."""
+        return self.training.engine == "dask"
+
+    @property
+    def on_dask(self) -> bool:
+        """Whether there is a cluster."""
+        return self.drift_on_dask or self.training_on_dask
 
     @model_validator(mode="after")
     def _gpus_exist(self) -> Self:
@@ -60,6 +77,7 @@ class StackConfig(Section):
             ("scoring", self.scoring.node_pool),
             ("training", self.training.node_pool),
             ("drift", self.drift.node_pool),
+            ("dask", self.dask.node_pool),
         ):
             if pool is not None and pool not in known:
                 message = f"{key}.node_pool: no pool {pool}; aws.node_pools.extra has {', '.join(known) or 'none'}"

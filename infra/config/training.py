@@ -1,8 +1,8 @@
 """Where models are trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from infra.config.fields import NodePoolName
 from infra.config.resources import Mebibytes, Millicores, Resources
@@ -28,5 +28,19 @@ class TrainingConfig(Section):
             "LightGBM has it"
         ),
     ] = "cpu"
+    engine: Annotated[
+        Literal["process", "dask"],
+        Field(
+            description="challengers are trained in one process; or by the workers of `dask` together, for more rows "
+            "than one holds"
+        ),
+    ] = "process"
     node_pool: NodePoolName = None
     resources: TrainingResources = TrainingResources()
+
+    @model_validator(mode="after")
+    def _workers_have_no_gpus(self) -> Self:
+        if self.engine == "dask" and self.device_type != "cpu":
+            message = f"engine: dask trains on the CPUs of its workers; device_type is {self.device_type}"
+            raise ValueError(message)
+        return self

@@ -29,8 +29,14 @@ ROLLOUTS: Final = Pods(name="rollouts", namespace=WORKLOADS, app="retraining", c
 """The receiver again, where it compares a challenger with the champion."""
 CALENDAR: Final = Pods(name="calendar", namespace=WORKLOADS, app="retraining", component="calendar")
 DRIFT: Final = Pods(name="drift", namespace=WORKLOADS, app="drift")
-DASK_SCHEDULER: Final = Pods(name="drift-scheduler", namespace=WORKLOADS, app="drift-scheduler")
-DASK_WORKER: Final = Pods(name="drift-worker", namespace=WORKLOADS, app="drift-worker")
+DRIFT_ON_DASK: Final = Pods(name="drift-on-dask", namespace=WORKLOADS, app="drift")
+"""The service again, where a cluster evaluates."""
+TRAINING_ON_DASK: Final = Pods(name="training-on-dask", namespace=WORKLOADS, app="retraining", component="training")
+"""The Jobs again, where a cluster trains."""
+DASK_SCHEDULER: Final = Pods(name="dask-scheduler", namespace=WORKLOADS, app="dask-scheduler")
+DASK_WORKER: Final = Pods(name="dask-worker", namespace=WORKLOADS, app="dask-worker")
+DASK_TRAINER: Final = Pods(name="dask-trainer", namespace=WORKLOADS, app="dask-worker")
+"""Workers again, where they train together."""
 PROMETHEUS: Final = Pods(name="prometheus", namespace=MONITORING, app="prometheus")
 ALERTMANAGER: Final = Pods(name="alertmanager", namespace=MONITORING, app="alertmanager")
 GRAFANA: Final = Pods(name="grafana", namespace=MONITORING, app="grafana")
@@ -46,7 +52,11 @@ CONNECTIONS: Final = (
     Connection(CALENDAR, RETRAINING, 8000),
     Connection(DRIFT, Outside.OBJECT_STORE),
     # Whoever reaches the scheduler runs code on the workers.
-    Connection(DRIFT, DASK_SCHEDULER, 8786),
+    Connection(DRIFT_ON_DASK, DASK_SCHEDULER, 8786),
+    Connection(TRAINING_ON_DASK, DASK_SCHEDULER, 8786),
+    # Rows and models, past the scheduler, which has no memory for them.
+    Connection(TRAINING_ON_DASK, DASK_WORKER, 8788),
+    Connection(DASK_TRAINER, DASK_TRAINER, 12400),
     Connection(DASK_WORKER, DASK_SCHEDULER, 8786),
     Connection(DASK_SCHEDULER, DASK_WORKER, 8788),
     Connection(DASK_WORKER, DASK_WORKER, 8788),
@@ -69,10 +79,12 @@ _HTTPS: Final = 443
 
 def absent(stack: StackConfig, *, grafana: bool) -> frozenset[Pods]:
     """The parts of the table that a stack with this configuration leaves out."""
-    on_dask = stack.drift.enabled and stack.drift.engine == "dask"
     there = {
-        DASK_SCHEDULER: on_dask,
-        DASK_WORKER: on_dask,
+        DASK_SCHEDULER: stack.on_dask,
+        DASK_WORKER: stack.on_dask,
+        DASK_TRAINER: stack.training_on_dask,
+        DRIFT_ON_DASK: stack.drift_on_dask,
+        TRAINING_ON_DASK: stack.training_on_dask,
         CALENDAR: stack.retraining.schedule != "off",
         DRIFT: stack.drift.enabled,
         GPU_METRICS: stack.aws is not None and stack.aws.node_pools.gpu.enabled,

@@ -12,7 +12,7 @@ FIRST_PORT: Final = {
     "grafana": 30094,
     "drift": 30095,
     "retraining": 30096,
-    "drift-scheduler": 30097,
+    "dask-scheduler": 30097,
     "object-store": 30900,
 }
 """By the application's name. Scoring takes one port a model, up to the next application's."""

@@ -37,7 +37,6 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
-from infra.workloads.drift_cluster import DriftCluster, DriftClusterArgs
 
 APP: Final = App(name="drift", instance="drift", component="drift")
 PORT: Final = 8000
@@ -66,6 +65,7 @@ class DriftArgs:
         models: what it watches.
         config: how it does.
         log: of the predictions, which says how late they come.
+        scheduler_url: of the Dask cluster that evaluates; none where one process does.
     """
 
     platform: Platform
@@ -73,6 +73,7 @@ class DriftArgs:
     models: Sequence[ModelConfig]
     config: DriftConfig
     log: PredictionLogConfig
+    scheduler_url: pulumi.Input[str] | None = None
 
 
 class Drift(pulumi.ComponentResource):
@@ -80,8 +81,6 @@ class Drift(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Where operators find reports, at `/report/<model>`."""
-    dashboard_url: pulumi.Output[str] | None
-    """Where they see what the cluster does; none where one process evaluates."""
 
     def __init__(self, name: str, args: DriftArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes the pod, who it runs as, and its endpoint."""
@@ -98,9 +97,7 @@ class Drift(pulumi.ComponentResource):
             child,
         )
         token = generated_secret(f"{name}-token", _TOKEN_KEY, args.namespace, APP, child)
-        cluster = self._cluster(name, args, child)
-        self.dashboard_url = None if cluster is None else cluster.dashboard_url
-        deployment = self._deployment(name, args, store, token, cluster)
+        deployment = self._deployment(name, args, store, token)
         self.url = args.platform.expose(
             Endpoint(
                 name=name,
@@ -114,28 +111,12 @@ class Drift(pulumi.ComponentResource):
         )
         self.register_outputs({"url": self.url})
 
-    @staticmethod
-    def _cluster(name: str, args: DriftArgs, opts: pulumi.ResourceOptions) -> DriftCluster | None:
-        if args.config.engine == "process":
-            return None
-        return DriftCluster(
-            name,
-            DriftClusterArgs(
-                platform=args.platform,
-                namespace=args.namespace,
-                config=args.config.dask,
-                node_pool=args.config.node_pool,
-            ),
-            opts,
-        )
-
     def _deployment(
         self,
         name: str,
         args: DriftArgs,
         store: ObjectStoreAccess,
         token: GeneratedSecret,
-        cluster: DriftCluster | None,
     ) -> k8s.apps.v1.Deployment:
         account = service_account(name, args.namespace, APP, pulumi.ResourceOptions(parent=self))
         return k8s.apps.v1.Deployment(
@@ -155,7 +136,7 @@ class Drift(pulumi.ComponentResource):
                             {
                                 # An evaluation that is killed is finished by the next.
                                 "termination_grace_period_seconds": 15,
-                                "containers": [self._container(args, store, cluster)],
+                                "containers": [self._container(args, store)],
                                 "volumes": [SCRATCH_VOLUME, {"name": "token", "secret": {"secret_name": token.name}}],
                             },
                             account.metadata.name,
@@ -172,15 +153,15 @@ class Drift(pulumi.ComponentResource):
         )
 
     @staticmethod
-    def _container(args: DriftArgs, store: ObjectStoreAccess, cluster: DriftCluster | None) -> ContainerArgsDict:
+    def _container(args: DriftArgs, store: ObjectStoreAccess) -> ContainerArgsDict:
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),
             "DRIFT_TOKEN_FILE": f"{_TOKEN_FOLDER}/{_TOKEN_KEY}",
             **settings_of(args.models, args.config, args.log),
         }
-        if cluster is not None:
-            settings["DRIFT_DASK_SCHEDULER"] = cluster.scheduler_url
+        if args.scheduler_url is not None:
+            settings["DRIFT_DASK_SCHEDULER"] = args.scheduler_url
         return {
             "name": "drift",
             "image": args.platform.image(Service.DRIFT),

@@ -22,6 +22,7 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
+from infra.workloads.dask_cluster import TRAINING_PORT, DaskCluster
 from infra.workloads.retraining import CALENDAR, TOKEN_FOLDER, TOKEN_KEY, Retraining
 from infra.workloads.training import TrainingPod, training_job
 
@@ -56,6 +57,7 @@ class RetrainingJobArgs:
         config: what it learns from, and when.
         settle_seconds: after which scoring has handed a prediction over.
         receiver: whom the calendar asks.
+        cluster: what trains it; none where the Job does itself.
     """
 
     platform: Platform
@@ -65,6 +67,7 @@ class RetrainingJobArgs:
     config: RetrainingConfig
     settle_seconds: int
     receiver: Retraining
+    cluster: DaskCluster | None = None
 
 
 class RetrainingJob(pulumi.ComponentResource):
@@ -105,6 +108,11 @@ class RetrainingJob(pulumi.ComponentResource):
             "RETRAINING_WINDOW_DAYS": str(args.config.window_days),
             "RETRAINING_SETTLE_SECONDS": str(args.settle_seconds),
         }
+        if args.cluster is not None:
+            settings["RETRAINING_ENGINE"] = "dask"
+            settings["RETRAINING_DASK_SCHEDULER"] = args.cluster.scheduler_url
+            settings["RETRAINING_DASK_WORKERS"] = str(args.cluster.min_workers)
+            settings["RETRAINING_DASK_PORT"] = str(TRAINING_PORT)
         pod = TrainingPod(
             app=app,
             service_account=account.metadata.name,

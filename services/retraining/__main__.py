@@ -26,8 +26,10 @@ from retraining.reference_data import ReferenceDataError
 from retraining.retrain import Retraining
 from retraining.runs import RunRecordError, RunStore
 from retraining.settings import RetrainingSettings
+from retraining.training import ClusterUnavailableError
 
 _EXPECTED_FAILURES = (
+    ClusterUnavailableError,
     DatasetError,
     LightGBMError,
     ModelRefusedError,

@@ -18,12 +18,19 @@ RESERVED_PARAMETERS: Final = frozenset(
     {
         *("objective", "seed", "deterministic", "force_row_wise", "force_col_wise", "num_threads", "verbosity"),
         *("num_iterations", "early_stopping_round", "device_type"),
+        *("machines", "num_machines", "machine_list_filename", "local_listen_port"),
     }
 )
 
 _ALIASES: Final[dict[str, list[str]]] = lgb.basic._ConfigAliases._get_all_param_aliases()
 _KNOWN: Final = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 """Every way to write a parameter of LightGBM, which takes no notice of others."""
+
+
+def own_name(parameter: str) -> str:
+    """LightGBM's own name of a parameter that it knows, whatever alias was written."""
+    return _KNOWN[parameter]
+
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 

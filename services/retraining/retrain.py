@@ -20,7 +20,7 @@ from lifecycle.registry import ChampionChangedError, ModelRegistry
 from lifecycle.rollouts import RolloutChangedError, RolloutMode, RolloutRunningError, Rollouts
 from lightgbm.basic import LightGBMError
 
-from retraining.dataset import DatasetError
+from retraining.dataset import Dataset, DatasetError
 from retraining.description import Origin, describe_version
 from retraining.evidence import Evidence
 from retraining.examination import examine
@@ -32,7 +32,7 @@ from retraining.recipe import Recipe, RecipeError, read_recipe, recipe_folder
 from retraining.reference import reference_file
 from retraining.runs import Outcome, Plan, Result, RunStore
 from retraining.settings import RetrainingSettings
-from retraining.training import Trained, train_on
+from retraining.training import Trained, train_on, train_on_cluster
 
 _EVIDENCE_LIMIT_BYTES = 1024 * 1024
 
@@ -73,8 +73,8 @@ class Retraining:
         compares with the same champion, and ends as the first would have.
 
         Raises:
-            StoreUnavailableError, ModelRefusedError, RegistryFullError, RunRecordError: the run cannot go on; another
-                attempt may.
+            StoreUnavailableError, ModelRefusedError, RegistryFullError, RunRecordError, ClusterUnavailableError: the
+                run cannot go on; another attempt may.
         """
         run = self._settings.run or uuid4().hex
         ended = self._runs.outcome(run)
@@ -138,14 +138,7 @@ class Retraining:
         older, newest = split_for(labelled, recipe, champion.manifest.training.window.end)
         self._log.info("training_started", rows=len(older), holdout_rows=len(newest), rounds=recipe.rounds)
         try:
-            trained = train_on(
-                older,
-                newest,
-                recipe,
-                num_threads=self._settings.num_threads,
-                device_type=self._settings.device_type,
-                on_round=progress(self._log),
-            )
+            trained = self._train(older, newest, recipe)
         except DatasetError as error:
             raise RunRefusedError("data_invalid", str(error), labelled.figures) from None
         self._log.info("training_done", **trained.metrics)
@@ -160,6 +153,22 @@ class Retraining:
         )
         published = self._publish(trained, recipe, origin, examined.of)
         return self._decide(plan, published, labelled.figures)
+
+    def _train(self, older: Dataset, newest: Dataset, recipe: Recipe) -> Trained:
+        settings, told = self._settings, progress(self._log)
+        if settings.engine == "process":
+            return train_on(
+                older,
+                newest,
+                recipe,
+                num_threads=settings.num_threads,
+                device_type=settings.device_type,
+                on_round=told,
+            )
+        from retraining.spread import connected  # noqa: PLC0415 - Dask takes a second and 50 MiB; one process needs none
+
+        with connected(settings) as cluster:
+            return train_on_cluster(older, newest, recipe, cluster, told)
 
     def _settle(self, plan: Plan) -> None:
         """Waits until what was asked of scoring before the run began has arrived: nobody's label is passed over."""

@@ -1,9 +1,9 @@
 """The settings of retraining, beside those of the store."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DeviceType: TypeAlias = Literal["cpu", "gpu", "cuda"]
@@ -24,6 +24,18 @@ class RetrainingSettings(BaseSettings):
     num_threads: int = Field(default=2, ge=1, le=256, description="Threads for training; the CPU limit of the pod.")
     device_type: DeviceType = Field(
         default="cpu", description="What trains: cpu, gpu (OpenCL), cuda (where the image's LightGBM has it)."
+    )
+    engine: Literal["process", "dask"] = Field(
+        default="process", description="Where challengers are trained: in this process, or by a Dask cluster's workers."
+    )
+    dask_scheduler: str | None = Field(
+        default=None, pattern=r"^(tcp|tls)://\S+:\d+$", description="Of the cluster, tcp://host:port."
+    )
+    dask_workers: int = Field(
+        default=1, ge=1, le=1000, description="Workers that are waited for; all that are there then train."
+    )
+    dask_port: int | None = Field(
+        default=None, ge=1, le=65535, description="What LightGBM listens to on each worker; unset: any free port."
     )
     mode: Mode = Field(default="enforce", description="dry_run: everything but the promotion.")
     rollout: Rollout = Field(
@@ -55,3 +67,13 @@ class RetrainingSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level logged."
     )
+
+    @model_validator(mode="after")
+    def _dask_fits(self) -> Self:
+        if self.engine == "dask" and self.dask_scheduler is None:
+            message = "RETRAINING_DASK_SCHEDULER is missing: RETRAINING_ENGINE=dask needs the scheduler's address"
+            raise ValueError(message)
+        if self.engine == "dask" and self.device_type != "cpu":
+            message = f"RETRAINING_DEVICE_TYPE is {self.device_type}: workers of RETRAINING_ENGINE=dask train on CPUs"
+            raise ValueError(message)
+        return self

@@ -7,10 +7,7 @@ from drift.settings import DriftSettings
 from lifecycle.settings import read_settings
 
 from infra.config.reading import ConfigError, parse
-from infra.policy.model import Context, judge
-from infra.policy.rules import RULES, STACK_RULES
 from tests.infra.harness import ENVIRONMENTS, Rendered, configuration, environment_configuration, render
-from tests.infra.policy.resources import judged
 
 
 def environment(stack: Rendered) -> dict[str, str]:
@@ -107,78 +104,3 @@ def test_evaluating_now_wants_a_token_that_the_stack_makes(local: Rendered, monk
     assert mount["readOnly"] is True
     assert volume["secret"]["secretName"].startswith("drift-token")
     assert "token" in local.the("Secret", "drift-token").inputs["data"].value
-
-
-@pytest.fixture(scope="module")
-def dask() -> Rendered:
-    """A stack whose drift is evaluated on a cluster of two to five workers."""
-    return render(configuration(drift={"engine": "dask", "dask": {"min_workers": 2, "max_workers": 5}}))
-
-
-def test_without_the_engine_there_is_no_cluster(local: Rendered) -> None:
-    """One process is the default."""
-    assert "DRIFT_DASK_SCHEDULER" not in environment(local)
-    names = {resource.name for resource in local.resources}
-    assert names.isdisjoint({"drift-scheduler", "drift-worker", "drift-dashboard"})
-    assert "drift_dashboard_url" not in local.outputs
-
-
-def test_the_service_finds_its_cluster(dask: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the name of the scheduler's Service, at the port that the scheduler listens to."""
-    found = settings(dask, monkeypatch)
-    assert (found.engine, found.dask_scheduler) == ("dask", "tcp://drift-scheduler.ml.svc.cluster.local:8786")
-    (port,) = dask.the("Service", "drift-scheduler").inputs["spec"]["ports"]
-    assert port["port"] == 8786
-    (scheduler,) = dask.the("Deployment", "drift-scheduler").containers
-    assert scheduler["command"][scheduler["command"].index("--port") + 1] == "8786"
-    (worker,) = dask.the("Deployment", "drift-worker").containers
-    assert worker["command"][2] == found.dask_scheduler
-
-
-def test_workers_are_scaled_between_the_bounds(dask: Rendered) -> None:
-    """By the autoscaler alone."""
-    spec = dask.the("HorizontalPodAutoscaler", "drift-worker").inputs["spec"]
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 5)
-    assert spec["scaleTargetRef"]["name"] == "drift-worker"
-    assert "replicas" not in dask.the("Deployment", "drift-worker").inputs["spec"]
-
-
-def test_bounds_of_workers_that_nothing_lies_between_are_refused() -> None:
-    """Kubernetes would refuse them later."""
-    config = configuration(drift={"dask": {"min_workers": 6, "max_workers": 5}})
-    with pytest.raises(ConfigError, match="must not be above max_workers"):
-        parse(config, [key for key in config if "secret" in key])
-
-
-def test_workers_have_the_services_image_and_stores(dask: Rendered) -> None:
-    """What the service asks of them they have to know as it does."""
-    (service,), (worker,) = (dask.the("Deployment", name).containers for name in ("drift", "drift-worker"))
-    assert worker["image"] == service["image"]
-    stores = [
-        {
-            one["name"]: one.get("value")
-            for one in container["env"]
-            if one["name"].endswith("_STORE_URL") or one["name"].startswith("AWS_")
-        }
-        for container in (service, worker)
-    ]
-    assert stores[0] == stores[1]
-
-
-def test_operators_find_the_dashboard(dask: Rendered) -> None:
-    """At a port of the node."""
-    assert dask.outputs["drift_dashboard_url"] == "http://127.0.0.1:30097"
-
-
-@pytest.mark.parametrize("name", ["local", *ENVIRONMENTS])
-def test_a_cluster_violates_no_rule(name: str) -> None:
-    """Whatever the environment, and its workers may write nothing."""
-    config = configuration() if name == "local" else environment_configuration(name)
-    key = next(key for key in config if key.endswith(":platform")).replace("platform", "drift")
-    config[key] = json.dumps(json.loads(config.get(key, "{}")) | {"engine": "dask"})
-    stack = render(config, stack=name)
-    found = judge(RULES, STACK_RULES, judged(stack), Context(environment=name, open_to_internet=frozenset()))
-    assert [str(violation) for violation in found] == []
-    if name != "local":
-        document = json.loads(stack.the("RolePolicy", "drift-worker").inputs["policy"])
-        assert not any("Put" in action for one in document["Statement"] for action in one["Action"])

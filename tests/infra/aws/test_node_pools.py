@@ -87,6 +87,17 @@ def test_a_workload_that_names_an_extra_pool_runs_there_and_its_image_is_built_f
     assert rendered.the("Image", "scoring").inputs["platforms"] == ["linux/arm64"]
 
 
+def test_the_image_of_workers_is_built_for_their_pool_and_for_the_service_that_has_it_too() -> None:
+    """Drift runs on the usual nodes, the Dask cluster on others."""
+    pools = {"extra": [{"name": "batch", "architecture": "amd64"}]}
+    config = environment_configuration("dev", node_pools=pools) | {"realtime-ml:dask": '{"node_pool": "batch"}'}
+    without = render(config, stack="dev")
+    assert without.the("Image", "drift").inputs["platforms"] == ["linux/arm64"]
+    rendered = render(config | {"realtime-ml:training": '{"engine": "dask"}'}, stack="dev")
+    assert rendered.the("Image", "drift").inputs["platforms"] == ["linux/amd64", "linux/arm64"]
+    assert rendered.the("Deployment", "dask-worker").pod["nodeSelector"] == {"realtime-ml/pool": "batch"}
+
+
 def test_third_party_images_come_from_where_the_configuration_says() -> None:
     """A cluster without a way to their makers has them in a registry of its own."""
     mirror = "mirror.example/prometheus:v3"

@@ -148,7 +148,7 @@ BAD: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "a typing error",
         {"scorin": {}},
         "scorin",
-        ("{}", "unknown key", "did you mean `scoring`?", "known keys: alert_receivers, aws, drift, images,"),
+        ("{}", "unknown key", "did you mean `scoring`?", "known keys: alert_receivers, aws, dask, drift, images,"),
     ),
     ("nothing like it", {"zzz": "1"}, "zzz", ('"1"', "unknown key; known keys:")),
     (

@@ -50,10 +50,13 @@ WANTED_EVERYTHING: Final = (
     *WANTED_AWS,
     ("calendar-car-loan", "retraining", 8000),
     ("retraining", "prometheus", 9090),
-    ("drift", "drift-scheduler", 8786),
-    ("drift-worker", "drift-scheduler", 8786),
-    ("drift-scheduler", "drift-worker", 8788),
-    ("drift-worker", "drift-worker", 8788),
+    ("drift", "dask-scheduler", 8786),
+    ("dask-worker", "dask-scheduler", 8786),
+    ("dask-scheduler", "dask-worker", 8788),
+    ("dask-worker", "dask-worker", 8788),
+    *(("bootstrap-car-loan", *callee) for callee in (("dask-scheduler", 8786), ("dask-worker", 8788))),
+    *(("retraining-car-loan", *callee) for callee in (("dask-scheduler", 8786), ("dask-worker", 8788))),
+    ("dask-worker", "dask-worker", 12400),
     ("prometheus", "dcgm-exporter", 9400),
 )
 
@@ -100,6 +103,7 @@ def everything() -> Rendered:
     )
     more = configuration(
         drift={"engine": "dask"},
+        training={"engine": "dask"},
         retraining={"schedule": "0 3 * * 1", "rollout": {"mode": "canary"}},
         remote_write={"url": "https://metrics.example.com:8443/write", "username": "ml", "password": "not-a-password"},
         alert_receivers={
@@ -113,7 +117,7 @@ def everything() -> Rendered:
             },
         },
     )
-    wanted = {"drift", "retraining", "remote_write", "alert_receivers"}
+    wanted = {"drift", "training", "retraining", "remote_write", "alert_receivers"}
     return render(settings | {key: value for key, value in more.items() if key.partition(":")[2] in wanted})
 
 
@@ -236,7 +240,7 @@ def test_only_who_uses_the_buckets_reaches_s3_and_what_gives_it_credentials(
 ) -> None:
     """S3's addresses are the internet's, so that port 443 of the internet is open to those; no pod sees its node's."""
     cluster, found = Cluster(stacks[name]), aws_pods(stacks[name])
-    told, more = (TELLS_PEOPLE, {"drift-worker"}) if name == EVERYTHING else (set(), set())
+    told, more = (TELLS_PEOPLE, {"dask-worker"}) if name == EVERYTHING else (set(), set())
     users = USES_OBJECT_STORE | more
     assert {pod.name for pod in found.values() if cluster.allows(pod, INTERNET, 443)} == users | told
     assert {pod.name for pod in found.values() if cluster.allows(pod, IDENTITY, 80)} == users

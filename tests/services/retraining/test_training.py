@@ -1,14 +1,104 @@
 """Training is reproducible, honest about its metrics, and gives null a meaning."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import lightgbm as lgb
 import numpy as np
 import pytest
+from lifecycle.dask_training import Fitting, Share
 from retraining.dataset import DatasetError
+from retraining.progress import OnRound
 from retraining.quality import measure
-from retraining.training import Trained, masked, split, train
-from tests.services.workshop import Workshop
+from retraining.recipe import read_recipe
+from retraining.source import own_dataset
+from retraining.training import Trained, masked, rounds_before_patience_ends, split, train, train_on_cluster
+from tests.services.workshop import MODELS, Workshop
+
+
+@dataclass
+class OneWorker:
+    """A cluster that trains on the first share, here, and keeps what it was asked."""
+
+    workers: int = 1
+    asked: list[tuple[list[Share], Fitting]] = field(default_factory=list)
+
+    def fit(self, shares: Iterable[Share], fitting: Fitting, on_round: OnRound | None) -> str:
+        """As lgb.train has it: no scikit-learn interface in between."""
+        own, *others = shares
+        self.asked.append(([own, *others], fitting))
+        assert on_round is None
+        rows = lgb.Dataset(
+            own.matrix,
+            label=own.labels,
+            group=own.list_sizes,
+            feature_name=list(fitting.feature_names),
+            categorical_feature=list(fitting.categorical_indices),
+            params=fitting.parameters,
+        )
+        # Of one machine, whatever the way that many would share the work.
+        parameters = fitting.parameters | {"tree_learner": "serial", "machines": "10.0.0.1:12400", "num_threads": 1}
+        return lgb.train(parameters, rows, fitting.rounds).model_to_string()
+
+
+def _trees(trained: Trained) -> str:
+    return trained.text.partition("\nparameters:")[0]
+
+
+@pytest.mark.parametrize("model", ["car-loan", "fraud-detection", "recommendation"])
+def test_a_cluster_of_one_makes_the_model_of_one_process(model: str, workshop: Workshop) -> None:
+    """Stopped at the same round although all were run, and without a word of where it ran."""
+    few = {"rounds": 60, "patience_rounds": 4}
+    recipe = read_recipe(MODELS, model).model_copy(update=few)
+    recipe = recipe.model_copy(update={"parameters": recipe.parameters | {"learning_rate": 0.3}})
+    rows = workshop.dataset if model == "car-loan" else own_dataset(recipe, MODELS, lambda _: workshop.data_file)
+    rows = rows.slice(0, rows.list_start(9000))
+    alone, cluster = train(rows, recipe, num_threads=1), OneWorker()
+    together = train_on_cluster(*split(rows, recipe.holdout_fraction), recipe, cluster)
+    rounds = alone.parameters["rounds"]
+    assert isinstance(rounds, int)
+    assert 1 < rounds < 60
+    assert together.parameters["rounds"] == rounds
+    assert _trees(together) == _trees(alone)
+    assert together.metrics == alone.metrics
+    assert "10.0.0.1" not in together.text
+    assert [fitting.rounds for _, fitting in cluster.asked] == [60, rounds]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_every_row_has_one_worker_and_lists_stay_whole(workers: int) -> None:
+    """Dealt in turn, so that each worker has rows of all times."""
+    recipe = read_recipe(MODELS, "recommendation").model_copy(update={"rounds": 2, "patience_rounds": None})
+    rows = own_dataset(recipe, MODELS, lambda source: pytest.fail(f"asked for {source}"))
+    rows = rows.slice(0, rows.list_start(6000))
+    cluster = OneWorker(workers)
+    older, newest = split(rows, recipe.holdout_fraction)
+    train_on_cluster(older, newest, recipe, cluster)
+    ((shares, _),) = cluster.asked
+    assert sum(len(share.labels) for share in shares) == len(older)
+    for share in shares:
+        assert share.list_sizes is not None
+        assert share.list_sizes.sum() == len(share.labels) == len(share.matrix)
+        assert len(share.labels) == pytest.approx(len(older) / workers, rel=0.05)
+    together = np.sort(np.concatenate([share.labels for share in shares]))
+    assert np.array_equal(together, np.sort(older.labels))
+
+
+def test_rows_that_are_too_few_for_so_many_workers_are_refused(workshop: Workshop) -> None:
+    """One of them would see no missing value of a nullable feature, and take null for 0."""
+    older, newest = split(workshop.dataset, workshop.recipe.holdout_fraction)
+    with pytest.raises(DatasetError, match="too few to share out among 400 workers"):
+        train_on_cluster(older, newest, workshop.recipe, OneWorker(400))
+
+
+@pytest.mark.parametrize(
+    ("losses", "rounds"),
+    [([3, 2, 1], 3), ([3, 1, 2, 2, 0], 2), ([3, 1, 2, 0, 1, 1], 4), ([1, 1, 1], 1), ([float("nan")], 1)],
+    ids=["to-the-end", "patience-ends", "just-in-time", "a-tie-gains-nothing", "no-number"],
+)
+def test_rounds_end_where_patience_does(losses: list[float], rounds: int) -> None:
+    """As LightGBM's early stopping has it, with a patience of two."""
+    assert rounds_before_patience_ends(losses, 2) == rounds
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])

@@ -1,4 +1,4 @@
-"""The Dask cluster that evaluates drift where one process is not enough."""
+"""The Dask cluster that evaluates drift, and trains, where one process is not enough."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import ContainerArgsDict, ContainerPortArgsDict
 
-from infra.config.drift import DaskConfig
+from infra.config.dask import DaskConfig
 from infra.config.resources import Resources
 from infra.naming import App
 from infra.platform import (
@@ -38,11 +38,13 @@ from infra.pods import (
 if TYPE_CHECKING:
     from pulumi_kubernetes.apps.v1 import DeploymentSpecArgsDict
 
-_SCHEDULER: Final = App(name="drift-scheduler", instance="drift", component="drift")
-_WORKER: Final = App(name="drift-worker", instance="drift", component="drift")
+_SCHEDULER: Final = App(name="dask-scheduler", instance="dask", component="scheduler")
+_WORKER: Final = App(name="dask-worker", instance="dask", component="worker")
 _SCHEDULER_PORT: Final = 8786
 _WORKER_PORT: Final = 8788
 _HTTP_PORT: Final = 8787
+TRAINING_PORT: Final = 12400
+"""Where LightGBM on one worker listens to LightGBM on the others."""
 
 _ROLLOUT_SECONDS: Final = 300
 """Without progress for so long a rollout has failed: the image is the largest of the stack, and pulled first."""
@@ -61,39 +63,42 @@ _WORKER_SETTINGS: Final[Mapping[str, pulumi.Input[str]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftClusterArgs:
+class DaskClusterArgs:
     """Where a cluster runs, and how large it is.
 
     Attributes:
         platform: what it runs on.
         namespace: where it runs.
-        config: how many workers, and what each gets.
-        node_pool: the nodes that it runs on; none are the usual ones.
+        config: how many workers, what each gets, and on which nodes.
+        trains: whether its workers train, too.
     """
 
     platform: Platform
     namespace: pulumi.Input[str]
     config: DaskConfig
-    node_pool: str | None
+    trains: bool
 
 
-class DriftCluster(pulumi.ComponentResource):
+class DaskCluster(pulumi.ComponentResource):
     """A scheduler, and workers that an autoscaler adds while they are busy. Nothing is kept in it.
 
-    Whoever reaches the scheduler may run code on the workers: `infra/connections/table.py` lets the evaluation in and
-    nobody else.
+    Whoever reaches the scheduler may run code on the workers: `infra/connections/table.py` lets in whose engine it is
+    and nobody else. Workers have the image of drift, which has LightGBM, too.
     """
 
     scheduler_url: pulumi.Output[str]
-    """Where evaluations ask."""
+    """Where evaluations and trainings ask."""
     dashboard_url: pulumi.Output[str]
     """Where operators look."""
+    min_workers: int
+    """How many are always there."""
 
-    def __init__(self, name: str, args: DriftClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: DaskClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Makes scheduler, workers and autoscaler."""
-        super().__init__("realtime-ml:workloads:DriftCluster", name, None, opts)
+        super().__init__("realtime-ml:workloads:DaskCluster", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self._args = args
+        self.min_workers = args.config.min_workers
         scheduler, worker = f"{name}-scheduler", f"{name}-worker"
         self.scheduler_url = self._scheduler_service(scheduler)
         deployment = self._scheduler(scheduler)
@@ -152,7 +157,10 @@ class DriftCluster(pulumi.ComponentResource):
             "--worker-port", str(_WORKER_PORT), "--dashboard-address", f":{_HTTP_PORT}",
             "--memory-limit", f"{resources.memory_limit_mib}MiB", "--local-directory", SCRATCH_MOUNT["mount_path"],
         ]  # fmt: skip
-        container = self._container(command, [("worker", _WORKER_PORT), ("http", _HTTP_PORT)], resources)
+        ports = [("worker", _WORKER_PORT), ("http", _HTTP_PORT)]
+        if args.trains:
+            ports.append(("training", TRAINING_PORT))
+        container = self._container(command, ports, resources)
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),
             "PREDICTION_STORE_URL": args.platform.bucket_url(Bucket.PREDICTIONS),
@@ -197,7 +205,7 @@ class DriftCluster(pulumi.ComponentResource):
             "revision_history_limit": 3,
             "progress_deadline_seconds": _ROLLOUT_SECONDS,
             "selector": {"match_labels": app.selector},
-            # Old workers with a new scheduler, or two schedulers, are no cluster. An evaluation begins anew.
+            # Old workers with a new scheduler, or two schedulers, are no cluster. What was asked of it begins anew.
             "strategy": {"type": "Recreate"},
             "template": {
                 "metadata": {"labels": app.labels},
@@ -210,7 +218,7 @@ class DriftCluster(pulumi.ComponentResource):
                         },
                         account.metadata.name,
                     ),
-                    args.platform.placement(args.node_pool),
+                    args.platform.placement(args.config.node_pool),
                 ),
             },
         }
