@@ -27,7 +27,8 @@ from toolchain.progress import console, step
 _BUILD: Final = REPOSITORY / "build" / "bench" / "drift"
 _RESULTS: Final = REPOSITORY / "benchmarks" / "drift" / "results.json"
 _PAGE: Final = REPOSITORY / "docs" / "benchmarks" / "drift.md"
-_ROWS: Final = (100_000, 1_000_000)
+_ROWS: Final = (100_000, 1_000_000, 10_000_000)
+_NO_MODEL: Final = "none"
 _SECONDS_A_ROW: Final = 1e-4
 """Of all contestants together, for the estimate of the time left."""
 
@@ -71,25 +72,26 @@ def _bare(rows: int) -> Sample:
 
 def _evaluated(rows: int, name: str, folder: Path) -> Sample:
     store = folder / name
-    shutil.copytree(folder / "fresh", store)
+    model = _NO_MODEL if name == "start" else workload.MODEL
+    shutil.copytree(folder / "fresh", store, copy_function=os.link)  # neither side changes a file
     variables = {
-        "DRIFT_MODELS": json.dumps([workload.MODEL]),
+        "DRIFT_MODELS": json.dumps([model]),
         "DRIFT_CHUNK_ROWS": str(workload.CHUNK_ROWS),
         "MODEL_STORE_URL": f"file://{store}",
         "PREDICTION_STORE_URL": f"file://{store}",
     }
-    if name == "process":
-        answer, usage, wall = _run(["drift", "evaluate", workload.MODEL], variables)
+    if name in {"start", "process"}:
+        answer, usage, wall = _run(["drift", "evaluate", model], variables)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
     else:
         with _cluster(int(name.removeprefix("dask_")), variables) as cluster:
             variables |= {"DRIFT_ENGINE": "dask", "DRIFT_DASK_SCHEDULER": cluster.scheduler_address}
-            answer, usage, wall = _run(["drift", "evaluate", workload.MODEL], variables)
+            answer, usage, wall = _run(["drift", "evaluate", model], variables)
             workers = [psutil.Process(worker.pid) for worker in cluster.workers.values()]
             spent = sum(sum(worker.cpu_times()[:2]) for worker in workers)
             peak = max(_peak_mib(worker) for worker in workers)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime + spent, peak)
-    whole = rows // workload.CHUNK_ROWS * workload.CHUNK_ROWS
+    whole = 0 if name == "start" else rows // workload.CHUNK_ROWS * workload.CHUNK_ROWS
     if answer["rows"] != whole or answer["failures"]:
         raise BenchmarkError(f"{name} evaluated {answer['rows']} of {whole} rows, with failures {answer['failures']}")
     return sample
@@ -144,34 +146,35 @@ def _peak_mib(process: psutil.Process) -> float:
 def main() -> int:
     """Measures, and writes results.json and the page."""
     parser = argparse.ArgumentParser(prog="make bench-drift", description="Measures evaluations of drift.")
-    parser.add_argument("--rows", default="", help="numbers of rows, with commas; everything then goes to build/bench/")
-    parser.add_argument("--only", default="", help=f"of {', '.join(report.TITLES)}; likewise")
+    parser.add_argument("--rows", default="", help="numbers of rows, with commas; the others stay as they are")
+    parser.add_argument(
+        "--only", default="", help=f"of {', '.join(report.TITLES)}; everything then goes to build/bench/"
+    )
     arguments = parser.parse_args()
-    part = bool(arguments.rows or arguments.only)
     sizes = [int(float(each)) for each in arguments.rows.split(",")] if arguments.rows else list(_ROWS)
     names = arguments.only.split(",") if arguments.only else list(report.TITLES)
+    command = "make bench-drift"
+    command += f" ROWS={arguments.rows}" if arguments.rows else ""
+    command += f" ONLY={arguments.only}" if arguments.only else ""
+    folders = (_BUILD.parent,) * 2 if arguments.only else (_RESULTS.parent, _PAGE.parent)
     console.print("[bold]Drift benchmark[/bold]: one contestant at a time")
     try:
         _check(names)
-        facts = machine.describe()
-        measured = {
-            str(rows): {name: asdict(sample) for name, sample in measure(rows, names, _BUILD).items()} for rows in sizes
-        }
+        for rows in sizes:
+            run = {
+                "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+                "commit": environments.commit(),
+                "command": command,
+                "machine": machine.describe(),
+            }
+            found = {name: asdict(sample) for name, sample in measure(rows, names, _BUILD).items()}
+            _write(str(rows), {"run": run, "measured": found}, *folders)
     except BenchmarkError as error:
         console.print(f"[red]x[/red] {error}", markup=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
-    run = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": environments.commit(),
-        "command": "make bench-drift"
-        + (f" ROWS={arguments.rows}" if arguments.rows else "")
-        + (f" ONLY={arguments.only}" if arguments.only else ""),
-        "machine": facts,
-    }
-    _write({"run": run, "measured": measured}, *((_BUILD.parent,) * 2 if part else (_RESULTS.parent, _PAGE.parent)))
     return 0
 
 
@@ -180,12 +183,16 @@ def _check(names: Sequence[str]) -> None:
         raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
 
 
-def _write(results: dict[str, Any], numbers: Path, page: Path) -> None:
+def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> None:
+    """Puts what was found of so many rows beside what is known of others, which was measured before."""
     for folder in (numbers, page):
         folder.mkdir(parents=True, exist_ok=True)
-    rounded = json.loads(json.dumps(results), parse_float=lambda text: round(float(text), 2))
-    (numbers / _RESULTS.name).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
-    text = report.markdown(rounded)
+    file = numbers / _RESULTS.name
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    results |= json.loads(json.dumps({rows: found}), parse_float=lambda text: round(float(text), 2))
+    results = dict(sorted(results.items(), key=lambda item: int(item[0])))
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = report.markdown(results)
     (page / _PAGE.name).write_text(text, encoding="utf-8")
     print(text)  # noqa: T201 - a command's answer
 
