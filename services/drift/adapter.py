@@ -22,9 +22,10 @@ class _NoAutoMl:
 
 # NannyML imports them for tuning and for plots, which nothing here asks for. The first's dependencies would be most of
 # the image; to load the others took half of the four seconds that an evaluation imported for.
-for _name in ("flaml", "matplotlib", "matplotlib.colors", "seaborn", "statsmodels", "statsmodels.api"):
-    sys.modules.setdefault(_name, types.ModuleType(_name))
-vars(sys.modules["flaml"])["AutoML"] = _NoAutoMl
+_LEFT_OUT: Final = ("flaml", "matplotlib", "matplotlib.colors", "seaborn", "statsmodels", "statsmodels.api")
+_stand_ins: Final = {name: types.ModuleType(name) for name in _LEFT_OUT if name not in sys.modules}
+sys.modules |= _stand_ins
+vars(sys.modules["flaml"]).setdefault("AutoML", _NoAutoMl)
 
 import nannyml  # type: ignore[import-untyped] # noqa: E402 - after its stand-ins
 from nannyml.chunk import Chunk as NannyChunk  # type: ignore[import-untyped] # noqa: E402
@@ -33,6 +34,9 @@ from nannyml.drift.multivariate.domain_classifier.calculator import (  # type: i
     DEFAULT_LGBM_HYPERPARAMS as _NANNYML_PARAMETERS,
 )
 from nannyml.thresholds import ConstantThreshold  # type: ignore[import-untyped] # noqa: E402
+
+for _name in _stand_ins:  # whoever else asks for one is to have it, or to be told that it is not there
+    del sys.modules[_name]
 
 Frame = Any
 """A pandas DataFrame."""
