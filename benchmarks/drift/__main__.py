@@ -18,7 +18,7 @@ from typing import Any, Final
 import psutil
 from distributed import LocalCluster
 
-from benchmarks.drift import report, workload
+from benchmarks.drift import report, service, workload
 from benchmarks.serving import environments, machine
 from benchmarks.serving.machine import BenchmarkError
 from toolchain.paths import REPOSITORY
@@ -54,13 +54,13 @@ class Sample:
     peak_mib: float
 
 
-def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sample]:
+def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sample | service.Asked]:
     """Each contestant on the same rows, one after another.
 
     Raises:
         BenchmarkError: one of them failed, or did not evaluate every row that makes a chunk.
     """
-    found = {}
+    found: dict[str, Sample | service.Asked] = {}
     with step(f"{rows:,} rows: writing the log", rows * _SECONDS_A_ROW / 4):
         shutil.rmtree(folder, ignore_errors=True)
         workload.write(folder / "fresh", rows)
@@ -76,7 +76,7 @@ def _bare(rows: int) -> Sample:
     return Sample(answer["wall_seconds"], answer["cpu_seconds"], usage.ru_maxrss / 1024)
 
 
-def _evaluated(rows: int, name: str, folder: Path) -> Sample:
+def _evaluated(rows: int, name: str, folder: Path) -> Sample | service.Asked:
     store = folder / name
     model = _NO_MODEL if name == "start" else workload.MODEL
     shutil.copytree(folder / "fresh", store, copy_function=os.link)  # neither side changes a file
@@ -86,6 +86,8 @@ def _evaluated(rows: int, name: str, folder: Path) -> Sample:
         "MODEL_STORE_URL": f"file://{store}",
         "PREDICTION_STORE_URL": f"file://{store}",
     }
+    if name == "service":
+        return service.ask(_environment(variables))
     if name in {"start", "process"}:
         answer, usage, wall = _run(["drift", "evaluate", model], variables)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
