@@ -224,7 +224,17 @@ def _measures(found: Frame, family: Family, column: str, method: str, path: tupl
         known["alert"],
         strict=True,
     )
-    for position, (value, *bounds, alert) in enumerate(rows):
-        # Where NannyML could not compute a value, it says NaN, which is true.
-        alerted = not math.isnan(value) and bool(alert)
-        yield Measure(position, family, column.removeprefix("feature."), method, value, *bounds, alert=alerted)
+    for position, (value, lower, upper, lowest, highest, alert) in enumerate(rows):
+        yield Measure(
+            position,
+            family,
+            column.removeprefix("feature."),
+            method,
+            value,
+            lower,
+            upper,
+            lowest,
+            highest,
+            # Where NannyML could not compute a value, it says NaN, which is true.
+            alert=not math.isnan(value) and bool(alert),
+        )
