@@ -54,21 +54,19 @@ class Sample:
     peak_mib: float
 
 
-def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sample | service.Asked]:
-    """Each contestant on the same rows, one after another.
+def measure(rows: int, contestants: Sequence[str], folder: Path) -> Iterator[tuple[str, Sample | service.Asked]]:
+    """Each contestant on the same rows, one after another, and what it took.
 
     Raises:
         BenchmarkError: one of them failed, or did not evaluate every row that makes a chunk.
     """
-    found: dict[str, Sample | service.Asked] = {}
     with step(f"{rows:,} rows: writing the log", rows * _SECONDS_A_ROW / 4):
         shutil.rmtree(folder, ignore_errors=True)
         workload.write(folder / "fresh", rows)
     for name in contestants:
         with step(f"{rows:,} rows: {report.TITLES[name]}", rows * _SECONDS_A_ROW):
-            found[name] = _bare(rows) if name == "bare" else _evaluated(rows, name, folder)
+            yield name, _bare(rows) if name == "bare" else _evaluated(rows, name, folder)
     shutil.rmtree(folder)
-    return found
 
 
 def _bare(rows: int) -> Sample:
@@ -176,8 +174,12 @@ def main() -> int:
                 "machine": machine.describe(),
             }
             names = only or _ROWS.get(rows, tuple(report.TITLES))
-            found = {name: asdict(sample) for name, sample in measure(rows, names, _BUILD).items()}
-            _write(str(rows), {"run": run, "measured": found}, *folders)
+            found: dict[str, Any] = {}
+            for name, sample in measure(rows, names, _BUILD):
+                found[name] = asdict(sample)
+                # At once: what was measured stays, should the next not come to its end.
+                page = _write(str(rows), {"run": run, "measured": found}, *folders)
+            print(page)  # noqa: T201 - a command's answer
     except BenchmarkError as error:
         console.print(f"[red]x[/red] {error}", markup=True)
         return 1
@@ -192,8 +194,8 @@ def _check(names: Sequence[str]) -> None:
         raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
 
 
-def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> None:
-    """Puts what was found of so many rows beside what is known of others, which was measured before."""
+def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> str:
+    """Puts what was found of so many rows beside what is known of others, measured before; gives the page."""
     for folder in (numbers, page):
         folder.mkdir(parents=True, exist_ok=True)
     file = numbers / _RESULTS.name
@@ -203,7 +205,7 @@ def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> None:
     file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = report.markdown(results)
     (page / _PAGE.name).write_text(text, encoding="utf-8")
-    print(text)  # noqa: T201 - a command's answer
+    return text
 
 
 if __name__ == "__main__":
