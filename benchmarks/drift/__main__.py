@@ -2,17 +2,18 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
-from benchmarks.drift import report, workload
-from benchmarks.measured import Sample, dask_cluster, described, peak_mib, run, write
+from benchmarks.drift import report, service, workload
+from benchmarks.measured import Sample, dask_cluster, described, environment, peak_mib, run
 from benchmarks.serving import machine
 from benchmarks.serving.machine import BenchmarkError
 from toolchain.paths import REPOSITORY
@@ -21,26 +22,31 @@ from toolchain.progress import console, step
 _BUILD: Final = REPOSITORY / "build" / "bench" / "drift"
 _RESULTS: Final = REPOSITORY / "benchmarks" / "drift" / "results.json"
 _PAGE: Final = REPOSITORY / "docs" / "benchmarks" / "drift.md"
-_ROWS: Final = (100_000, 1_000_000)
+_ROWS: Final[Mapping[int, Sequence[str]]] = {
+    100_000: tuple(report.TITLES),
+    1_000_000: tuple(report.TITLES),
+    10_000_000: ("start", "process", "dask_2"),
+}
+"""Who is measured: of ten million rows data frames in memory would take most of a machine, and each of the others takes
+ten minutes and more."""
+_NO_MODEL: Final = "none"
 _SECONDS_A_ROW: Final = 1e-4
 """Of all contestants together, for the estimate of the time left."""
 
 
-def measure(rows: int, contestants: Sequence[str], folder: Path) -> dict[str, Sample]:
-    """Each contestant on the same rows, one after another.
+def measure(rows: int, contestants: Sequence[str], folder: Path) -> Iterator[tuple[str, Sample | service.Asked]]:
+    """Each contestant on the same rows, one after another, and what it took.
 
     Raises:
         BenchmarkError: one of them failed, or did not evaluate every row that makes a chunk.
     """
-    found = {}
     with step(f"{rows:,} rows: writing the log", rows * _SECONDS_A_ROW / 4):
         shutil.rmtree(folder, ignore_errors=True)
         workload.write(folder / "fresh", rows)
     for name in contestants:
         with step(f"{rows:,} rows: {report.TITLES[name]}", rows * _SECONDS_A_ROW):
-            found[name] = _bare(rows) if name == "bare" else _evaluated(rows, name, folder)
+            yield name, _bare(rows) if name == "bare" else _evaluated(rows, name, folder)
     shutil.rmtree(folder)
-    return found
 
 
 def _bare(rows: int) -> Sample:
@@ -48,27 +54,30 @@ def _bare(rows: int) -> Sample:
     return Sample(answer["wall_seconds"], answer["cpu_seconds"], usage.ru_maxrss / 1024)
 
 
-def _evaluated(rows: int, name: str, folder: Path) -> Sample:
+def _evaluated(rows: int, name: str, folder: Path) -> Sample | service.Asked:
     store = folder / name
-    shutil.copytree(folder / "fresh", store)
+    model = _NO_MODEL if name == "start" else workload.MODEL
+    shutil.copytree(folder / "fresh", store, copy_function=os.link)  # neither side changes a file
     variables = {
-        "DRIFT_MODELS": json.dumps([workload.MODEL]),
+        "DRIFT_MODELS": json.dumps([model]),
         "DRIFT_CHUNK_ROWS": str(workload.CHUNK_ROWS),
         "MODEL_STORE_URL": f"file://{store}",
         "PREDICTION_STORE_URL": f"file://{store}",
     }
-    if name == "process":
-        answer, usage, wall = run(["drift", "evaluate", workload.MODEL], variables)
+    if name == "service":
+        return service.ask(environment(variables))
+    if name in {"start", "process"}:
+        answer, usage, wall = run(["drift", "evaluate", model], variables)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
     else:
         with dask_cluster(int(name.removeprefix("dask_")), variables) as cluster:
             variables |= {"DRIFT_ENGINE": "dask", "DRIFT_DASK_SCHEDULER": cluster.scheduler_address}
-            answer, usage, wall = run(["drift", "evaluate", workload.MODEL], variables)
+            answer, usage, wall = run(["drift", "evaluate", model], variables)
             workers = [psutil.Process(worker.pid) for worker in cluster.workers.values()]
             spent = sum(sum(worker.cpu_times()[:2]) for worker in workers)
             peak = max(peak_mib(worker) for worker in workers)
         sample = Sample(wall, usage.ru_utime + usage.ru_stime + spent, peak)
-    whole = rows // workload.CHUNK_ROWS * workload.CHUNK_ROWS
+    whole = 0 if name == "start" else rows // workload.CHUNK_ROWS * workload.CHUNK_ROWS
     if answer["rows"] != whole or answer["failures"]:
         raise BenchmarkError(f"{name} evaluated {answer['rows']} of {whole} rows, with failures {answer['failures']}")
     return sample
@@ -77,36 +86,55 @@ def _evaluated(rows: int, name: str, folder: Path) -> Sample:
 def main() -> int:
     """Measures, and writes results.json and the page."""
     parser = argparse.ArgumentParser(prog="make bench-drift", description="Measures evaluations of drift.")
-    parser.add_argument("--rows", default="", help="numbers of rows, with commas; everything then goes to build/bench/")
-    parser.add_argument("--only", default="", help=f"of {', '.join(report.TITLES)}; likewise")
+    parser.add_argument("--rows", default="", help="numbers of rows, with commas; the others stay as they are")
+    parser.add_argument(
+        "--only", default="", help=f"of {', '.join(report.TITLES)}; everything then goes to build/bench/"
+    )
     arguments = parser.parse_args()
-    part = bool(arguments.rows or arguments.only)
     sizes = [int(float(each)) for each in arguments.rows.split(",")] if arguments.rows else list(_ROWS)
-    names = arguments.only.split(",") if arguments.only else list(report.TITLES)
+    only = arguments.only.split(",") if arguments.only else []
+    command = "make bench-drift"
+    command += f" ROWS={arguments.rows}" if arguments.rows else ""
+    command += f" ONLY={arguments.only}" if arguments.only else ""
+    folders = (_BUILD.parent,) * 2 if arguments.only else (_RESULTS.parent, _PAGE.parent)
     console.print("[bold]Drift benchmark[/bold]: one contestant at a time")
     try:
-        _check(names)
-        facts = machine.describe()
-        measured = {
-            str(rows): {name: asdict(sample) for name, sample in measure(rows, names, _BUILD).items()} for rows in sizes
-        }
+        _check(only)
+        for rows in sizes:
+            facts = described(command, machine.describe())
+            names = only or _ROWS.get(rows, tuple(report.TITLES))
+            found: dict[str, Any] = {}
+            for name, sample in measure(rows, names, _BUILD):
+                found[name] = asdict(sample)
+                # At once: what was measured stays, should the next not come to its end.
+                page = _write(str(rows), {"run": facts, "measured": found}, *folders)
+            print(page)  # noqa: T201 - a command's answer
     except BenchmarkError as error:
         console.print(f"[red]x[/red] {error}", markup=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
-    command = "make bench-drift"
-    command += f" ROWS={arguments.rows}" if arguments.rows else ""
-    command += f" ONLY={arguments.only}" if arguments.only else ""
-    numbers, page = (_BUILD.parent / _RESULTS.name, _BUILD.parent / _PAGE.name) if part else (_RESULTS, _PAGE)
-    write({"run": described(command, facts), "measured": measured}, numbers, page, report.markdown)
     return 0
 
 
 def _check(names: Sequence[str]) -> None:
     if unknown := set(names) - report.TITLES.keys():
         raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
+
+
+def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> str:
+    """Puts what was found of so many rows beside what is known of others, measured before; gives the page."""
+    for folder in (numbers, page):
+        folder.mkdir(parents=True, exist_ok=True)
+    file = numbers / _RESULTS.name
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    results |= json.loads(json.dumps({rows: found}), parse_float=lambda text: round(float(text), 2))
+    results = dict(sorted(results.items(), key=lambda item: int(item[0])))
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = report.markdown(results)
+    (page / _PAGE.name).write_text(text, encoding="utf-8")
+    return text
 
 
 if __name__ == "__main__":

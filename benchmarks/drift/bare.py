@@ -4,6 +4,7 @@ Each calculator gets all its columns at once, as NannyML's documentation has it.
 """
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 from drift import adapter
+from drift.__main__ import NICE
 from drift.frames import frame
 from lifecycle.manifest import ModelFile
 
@@ -46,6 +48,7 @@ def calculators() -> list[Any]:
 
 def main(rows: int) -> dict[str, float]:
     """Seconds of all calculators, each fitted and run."""
+    os.nice(NICE)
     manifest = workload.manifest(ModelFile.of(b"model"))
     reference = frame(workload.reference(), manifest)
     analysis = frame(pa.concat_tables(workload.traffic(rows)), manifest)

@@ -22,7 +22,7 @@ from drift.results import Results
 from drift.settings import DriftSettings
 from drift.stores import Stores
 
-_NICE: Final = 10
+NICE: Final = 10
 """An evaluation gives way to the service that answers beside it."""
 
 
@@ -66,7 +66,7 @@ def _evaluate(stores: Stores, model: str, settings: DriftSettings) -> int:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         configure_logging("drift", settings.log_level)
         logging.getLogger("nannyml").setLevel(logging.WARNING)  # it tells every fit at INFO
-        os.nice(_NICE)
+        os.nice(NICE)
         try:
             outcome = _outcome(stores, model, settings)
         except Exception as error:  # noqa: BLE001 - the last place that can say what happened

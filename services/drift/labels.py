@@ -1,6 +1,6 @@
 """What the labels of some chunks say, looked up in the log. Nothing is stored here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +20,8 @@ from drift.outcome import Outcome
 HOUR: Final = timedelta(hours=1)
 _JUST_AFTER: Final = timedelta(microseconds=1)
 _TWO_CLASSES: Final = 2
+_LABELS_AT_ONCE: Final = 1_000_000
+"""About 50 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +117,28 @@ def _realized(measurement: Measurement, parts: Sequence[Any]) -> list[list[Measu
 
 def _labels(log: PredictionLog, hours: Sequence[datetime], ids: Any, outcome: Outcome) -> Any:  # noqa: ANN401 - pyarrow arrays
     """The first label of each of these ids; null where there is none."""
-    # One table of the ids for all hours: Arrow would make another for each, which was a tenth of an evaluation.
-    places = pd.Index(ids.to_pandas())
     found, known = np.zeros(len(ids)), np.zeros(len(ids), bool)
+    for labels in _several_hours(log, hours, outcome):
+        places = pc.index_in(labels["prediction_id"], value_set=ids)
+        ours = pc.is_valid(places)
+        rows, values = places.filter(ours).to_numpy(), labels["label"].filter(ours).to_numpy()
+        fresh = ~known[rows]
+        # Backwards: of several labels of a row the one that is written last stays.
+        rows, values = rows[fresh][::-1], values[fresh][::-1]
+        found[rows] = values
+        known[rows] = True
+    return pa.array(found, mask=~known)
+
+
+def _several_hours(log: PredictionLog, hours: Sequence[datetime], outcome: Outcome) -> Iterator[Any]:
+    """Tables of the labels of these hours, in order; few, because the ids are indexed anew for each."""
+    tables: list[Any] = []
     for hour in hours:
         window = log.labels(hour, hour + HOUR)
         outcome.saw(window)
-        labels = window.table.filter(pc.is_valid(window.table["label"]))
-        place = places.get_indexer(labels["prediction_id"].to_pandas())
-        fresh = place >= 0
-        fresh[fresh] = ~known[place[fresh]]
-        found[place[fresh]] = labels["label"].to_numpy()[fresh]
-        known[place[fresh]] = True
-    return pa.array(found, mask=~known)
+        tables.append(window.table.select(["prediction_id", "label"]).filter(pc.is_valid(window.table["label"])))
+        if sum(table.num_rows for table in tables) >= _LABELS_AT_ONCE:
+            yield pa.concat_tables(tables, promote_options="permissive")
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables, promote_options="permissive")

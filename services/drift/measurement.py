@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
+import pandas as pd  # type: ignore[import-untyped] # pandas ships no types
 import structlog
 from lifecycle.features import Feature, NumericFeature
 from lifecycle.logs import error_facts
@@ -15,7 +16,7 @@ from lifecycle.registry import ModelRefusedError, ModelRegistry
 from drift import adapter
 from drift.findings import Measure
 from drift.frames import frame, output_columns
-from drift.quality import column_quality
+from drift.quality import column_quality, odd_rows
 from drift.settings import DriftSettings
 
 _CLASSES_TO_TELL_APART: Final = 2
@@ -37,6 +38,8 @@ class Measurement:
     failed: dict[str, str] = field(default_factory=dict)
     """Calculations that failed, by name, and the kind of error; the others went on."""
     _fitted: dict[str, adapter.Calculation] = field(default_factory=dict)
+    _odd: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By column, how many rows of the reference are odd."""
 
     @classmethod
     def of(cls, registry: ModelRegistry, version: int, settings: DriftSettings) -> Self | None:
@@ -90,7 +93,9 @@ class Measurement:
         feature = self._features.get(name)
         if feature is None:
             return self._univariate(name, rows, sizes, categorical=False)
-        measures = column_quality(feature, self.reference[name], rows[name], sizes)
+        if name not in self._odd:
+            self._odd[name] = odd_rows(feature, self.reference[name])
+        measures = column_quality(feature, self._odd[name], len(self.reference), rows[name], sizes)
         if self._has_values(name, rows, sizes):
             measures += self._univariate(name, rows, sizes, categorical=not isinstance(feature, NumericFeature))
         return measures
@@ -124,12 +129,12 @@ class Measurement:
 
     def _has_values(self, name: str, rows: Any, sizes: Sequence[int]) -> bool:  # noqa: ANN401 - a pandas frame
         """Whether there is something to compare in every chunk; where not, data quality says so."""
-        present, first = rows[name].notna(), 0
+        column, first = rows[name], 0
         for size in sizes:
-            if not present.iloc[first : first + size].any():
+            if not _has_value(column.iloc[first : first + size]):
                 return False
             first += size
-        return bool(self.reference[name].notna().any())
+        return _has_value(self.reference[name])
 
     def _univariate(self, name: str, rows: Any, sizes: Sequence[int], *, categorical: bool) -> list[Measure]:  # noqa: ANN401 - a pandas frame
         settings = self.settings
@@ -185,3 +190,8 @@ class Measurement:
             log = structlog.stdlib.get_logger()
             log.warning("calculation_failed", model=self.manifest.model, calculation=name, **error_facts(error))
             return []
+
+
+def _has_value(values: Any) -> bool:  # noqa: ANN401 - a pandas Series
+    # Up to the first: to ask it of every string of a window and of the reference took as long as to read the window.
+    return any(pd.notna(value) for value in values)

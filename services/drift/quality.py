@@ -1,7 +1,8 @@
 """Data quality of a column, chunk by chunk: shares, against what the reference explains, and summary statistics."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from lifecycle.features import CategoricalFeature, Feature, NumericFeature
@@ -13,6 +14,7 @@ _PROBABILITY: Final = 0.99865
 """Of a share at or below its threshold where nothing has changed: three standard deviations of a normal value."""
 
 
+@cache
 def threshold(odd: int, known: int, rows: int) -> float:
     """The largest share of a chunk that the reference explains.
 
@@ -27,19 +29,27 @@ def threshold(odd: int, known: int, rows: int) -> float:
     return float(betabinom.ppf(_PROBABILITY, rows, odd + 1, known - odd + 1)) / rows
 
 
-def column_quality(feature: Feature, reference: Any, values: Any, sizes: Sequence[int]) -> list[Measure]:  # noqa: ANN401 - pandas Series
+def odd_rows(feature: Feature, reference: Any) -> dict[str, int]:  # noqa: ANN401 - a pandas Series
+    """How many rows of the reference are odd, by the way in which they are."""
+    return {method: int(odd.sum()) for method, odd in _odd(feature, reference).items()}
+
+
+def column_quality(
+    feature: Feature,
+    known: Mapping[str, int],
+    known_rows: int,
+    values: Any,  # noqa: ANN401 - a pandas Series
+    sizes: Sequence[int],
+) -> list[Measure]:
     """Shares of missing, unseen and out-of-range values, and for numbers mean and standard deviation.
 
     Args:
         feature: what the manifest says of the column.
-        reference: its values in the reference.
+        known: odd rows of the reference, as `odd_rows` tells.
+        known_rows: rows of the reference.
         values: those of the chunks, one after another.
         sizes: rows of each chunk.
     """
-    known = {method: int(odd.sum()) for method, odd in _odd(feature, reference).items()}
-    limits = {
-        (method, size): threshold(odd, len(reference), size) for size in set(sizes) for method, odd in known.items()
-    }
     odd = _odd(feature, values)
     measures: list[Measure] = []
     first = 0
@@ -47,7 +57,7 @@ def column_quality(feature: Feature, reference: Any, values: Any, sizes: Sequenc
         part = slice(first, first + size)
         first += size
         for method, is_odd in odd.items():
-            share, limit = int(is_odd[part].sum()) / size, limits[method, size]
+            share, limit = int(is_odd[part].sum()) / size, threshold(known[method], known_rows, size)
             measures.append(
                 Measure(position, "data_quality", feature.name, method, share, math.nan, limit, alert=share > limit)
             )

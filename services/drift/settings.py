@@ -54,7 +54,7 @@ class DriftSettings(BaseSettings):
     least_rows: int = Field(
         default=100, ge=2, le=1_000_000, description="A chunk of hours with fewer rows is stored and not measured."
     )
-    chunks_at_once: int = Field(default=20, ge=1, le=1000, description="Closed chunks evaluated, and held, at a time.")
+    chunks_at_once: int = Field(default=50, ge=1, le=1000, description="Closed chunks evaluated, and held, at a time.")
     grace_seconds: float = Field(
         default=120, ge=0, le=86_400, description="How late a part may be stored; a chunk is not closed before."
     )

@@ -192,6 +192,21 @@ def test_too_few_labels_are_counted_and_not_measured(served: Replay) -> None:
     assert served.found("realized_performance", "", "accuracy") == []
 
 
+@pytest.mark.parametrize("at_once", [1, 1_000_000])
+def test_of_several_labels_the_first_counts(served: Replay, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Whether the others came in its hour or in another, and whether hours are looked at together or apart."""
+    monkeypatch.setattr("drift.labels._LABELS_AT_ONCE", at_once)
+    table = rows(500, 1)
+    served.predict(table)
+    right = (table["output"].to_numpy() >= 0.5).astype(float)
+    wrong = shifted(table, "label", pa.array(1 - right))
+    served.label(shifted(table, "label", pa.array(right)), received=START + timedelta(hours=1))
+    served.label(wrong, received=START + timedelta(hours=1, minutes=1))
+    served.label(wrong, received=START + timedelta(hours=2))
+    served.evaluate()
+    assert [row["value"] for row in served.found("realized_performance", "", "accuracy")] == [1.0]
+
+
 def test_labels_that_were_looked_at_are_not_read_again(served: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation with nothing new costs the same whatever has come before."""
     table = rows(1000, 1)
