@@ -211,7 +211,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=4), st.none() | st.integers(1, 4) | st.just(2.0))
 def test_both_readers_read_the_same(rows: list[dict[str, Any]], k: float | None) -> None:
     """As for /v1/predict."""

@@ -26,7 +26,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_both_readers_read_the_same(rows: list[dict[str, Any]], ascii_only: bool, contributions: bool) -> None:  # noqa: FBT001 - drawn
     """Bit for bit; a sign of zero apart, which no tree can see."""
