@@ -93,7 +93,7 @@ fuzz: tools ## 20,000 requests made from the OpenAPI document of each service: R
 	PATH="$${REALTIME_ML_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/realtime-ml}/bin:$$PATH" FUZZ_REQUESTS=$(REQUESTS) .venv/bin/pytest tests/services/test_fuzz.py tests/services/scoring/process/test_fuzz.py -q
 
 test-e2e: tools ## the whole stack on an embedded cluster of its own
-	.venv/bin/pytest -m e2e -q --durations 12
+	.venv/bin/pytest -m e2e -n 2 --dist loadgroup -q --durations 20
 
 reliability: tools ## break the running stack in twelve ways and write down what it costs: docs/reliability.md
 	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py

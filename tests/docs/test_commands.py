@@ -90,7 +90,7 @@ ELSEWHERE = (
 )
 
 NOT_RUN = {
-    r"pulumi config set --secret --stack dev --path realtime-ml:oidc\.client_secret": "as a receiver's secret, run below",
+    r"pulumi config set --secret --stack dev --path realtime-ml:oidc\.client_secret": "as a receiver's, run below",
     r"make test": "it is what runs this",
     r"make up KUBE_CONTEXT=kind-dev REGISTRY=\S+": "needs a registry of one's own; without it the same is run",
     r"export PULUMI_BACKEND_URL=https://api.pulumi.com .*": "needs an account of Pulumi Cloud",
