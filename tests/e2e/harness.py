@@ -78,7 +78,7 @@ def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables:
     done = subprocess.run(
         ["make", "--no-print-directory", *targets],
         cwd=checkout,
-        env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(checkout), **variables},
+        env={**_own(), **_ENVIRONMENT, "PYTHONPATH": str(checkout), **variables},
         stdout=subprocess.PIPE,
         stderr=None if quiet else subprocess.STDOUT,
         text=True,
@@ -86,6 +86,11 @@ def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables:
     )
     assert done.returncode == 0, f"make {' '.join(targets)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
     return done.stdout
+
+
+def _own() -> dict[str, str]:
+    """This process's variables, without those that make hands on: the jobs of `make test-e2e` are not theirs."""
+    return {key: value for key, value in os.environ.items() if key not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
 
 
 def copy_checkout(target: Path) -> Path:

@@ -132,6 +132,13 @@ def test_the_idle_cluster_takes_at_most_4_gib(stack: Stack) -> None:
     assert float(found.group(1)) <= 4
 
 
+def test_a_retraining_that_hardly_a_label_supports_is_refused_and_no_failure(stack: Stack) -> None:
+    """It is told, with the gate that refused, and the champion stays."""
+    said = stack.make("retrain", MODEL="car-loan")
+    assert "refused" in said
+    assert httpx.get(f"{stack.outputs['scoring_url']}/ready").json()["model"]["version"] == 1
+
+
 def test_destroy_leaves_nothing_and_up_works_after_it(stack: Stack) -> None:
     """After `make destroy` no object of the stack is left in the cluster; after another `make up` it serves again."""
     assert stack.objects()

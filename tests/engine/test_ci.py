@@ -5,7 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +19,7 @@ from toolchain import environments, plugins, pulumi_cli
 from toolchain.ci import drift, release
 from toolchain.ci.commands import app
 from toolchain.ci.github import Repository
+from toolchain.ci.smoke import REQUESTS
 from toolchain.doubles import launchers
 from toolchain.doubles.aws.account import ID_VARIABLE, VARIABLE, Account
 from toolchain.paths import REPOSITORY
@@ -189,6 +194,49 @@ def test_with_a_state_the_comment_is_the_difference_to_it(account: Account, tmp_
     assert ":rotating_light: **Bucket `predictions` is deleted**: takes its data along." in comment
     assert "from nothing" not in comment
     assert account.look().records == before
+
+
+@contextmanager
+def scoring(status: int) -> Iterator[tuple[int, list[str]]]:
+    """A port on which every prediction is answered with this status, and what was asked there."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["rows"]
+            asked.append(self.path)
+            answer = {"model": {"name": "car-loan", "version": 1}, "predictions": [{} for _ in rows]}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_release_brings_the_environment_up_and_asks_each_model(account: Account) -> None:
+    """By the addresses that the stack tells, as a smoke test alone does."""
+    checkout = account.path.with_name("checkout")
+    program = checkout / "infra" / "__main__.py"
+    with scoring(200) as (port, asked):
+        program.write_text(program.read_text().replace(":1", f":{port}").replace('"models",', '"models", "logs",'))
+        _commit(checkout, "a bucket more")
+        # Called by itself: Pulumi is given this process's standard error, which `CliRunner` takes away.
+        release.release("dev")
+        assert "trial-logs" in {record.identifier for record in account.look().records}
+        assert asked == ["/v1/predict"] * REQUESTS
+        assert CliRunner().invoke(app, ["smoke", "--env", "dev"]).exit_code == 0
+        assert len(asked) == 2 * REQUESTS
 
 
 def test_the_release_before_is_found_in_the_stacks_own_history(account: Account) -> None:
