@@ -11,8 +11,6 @@ from benchmarks.ramp.report import OBJECTIVE_MS, OBJECTIVE_SHARE, Verdict, perce
 from benchmarks.soak.plan import Plan
 from benchmarks.soak.watch import Logged, Series
 
-ALERT_SHARE: Final = 14.4 * (1 - OBJECTIVE_SHARE)
-"""Of answers beyond the objective within five minutes: from there on `ScoringLatencyHigh` is on its way."""
 
 MEMORY_GROWTH: Final = 0.1
 MEMORY_GROWTH_BYTES: Final = 16 * 2**20
@@ -152,17 +150,12 @@ def verdicts(found: Mapping[str, Any], plan: Plan) -> list[Verdict]:
         Verdict("acknowledged predictions less those in the log", f"{missing}", "0", missing == 0),
         Verdict("predictions in the log twice", f"{twice}", "0", twice == 0),
         Verdict("predictions dropped", f"{found['dropped']:.0f}", "0", found["dropped"] == 0),
+        # As the pods measure it, like the rules: the client waits for the cores that it shares with them.
         Verdict(
-            f"answers within {OBJECTIVE_MS:.0f} ms, of all",
-            f"{found['within_objective']:.2%}",
-            f"at least {OBJECTIVE_SHARE:.0%}",
-            found["within_objective"] >= OBJECTIVE_SHARE,
-        ),
-        Verdict(
-            "answers beyond it, in the worst five minutes",
+            f"answers beyond {OBJECTIVE_MS:.0f} ms, in the worst five minutes",
             f"{found['slow_share']:.2%}",
-            f"below {ALERT_SHARE:.1%}, where the stack alerts",
-            found["slow_share"] < ALERT_SHARE,
+            f"at most {1 - OBJECTIVE_SHARE:.0%}",
+            found["slow_share"] <= 1 - OBJECTIVE_SHARE,
         ),
         Verdict(
             "services whose memory or handles grew",

@@ -4,6 +4,7 @@ The figures of a run go to build/reliability.json; `make reliability` makes docs
 """
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -192,7 +193,21 @@ def _fill_the_disk(stack: Stack) -> None:
             assert eventually(partial(ask, count), lambda seen: seen == {503}) == {503}
         time.sleep(QUIET_SECONDS)
     finally:
+        back = time.monotonic()
         stack.kubectl("scale", "statefulset/object-store", "--namespace=storage", "--replicas=1")
+    # Until then a disk is full again now and then.
+    assert eventually(lambda: _handed_over(stack, back), bool, PATIENCE_SECONDS)
+
+
+def _handed_over(stack: Stack, moment: float) -> bool:
+    """Whether no scoring pod keeps anything on its disk that was predicted before this moment."""
+    for pod in _pods(stack, "ml", _SCORING):
+        url = f"/api/v1/namespaces/ml/pods/{pod['metadata']['name']}:8000/proxy/metrics"
+        lag = re.search(r"^scoring_log_lag_seconds\{.*\} (\S+)$", stack.kubectl("get", "--raw", url), re.MULTILINE)
+        assert lag
+        if float(lag[1]) >= time.monotonic() - moment:
+            return False
+    return True
 
 
 FAULTS: Final = (
