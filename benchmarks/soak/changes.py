@@ -15,8 +15,8 @@ from toolchain import inside, stack
 
 _REFERENCE_LIMIT_BYTES: Final = 2**28
 _SERVED_WITHIN_SECONDS: Final = 150.0
-"""A pod looks for a champion every two seconds, Prometheus at the pods every fifteen; but what loads one gives way to all
-else, and where both cores were taken whole one of ten swaps was not there after 45."""
+"""A pod looks for a champion every two seconds, Prometheus at the pods every fifteen; but what loads one gives way to
+all else, and where both cores were taken whole one of ten swaps was not there after 45."""
 _LOOK_SECONDS: Final = 3.0
 
 

@@ -11,7 +11,6 @@ from benchmarks.ramp.report import OBJECTIVE_MS, OBJECTIVE_SHARE, Verdict, perce
 from benchmarks.soak.plan import Plan
 from benchmarks.soak.watch import Logged, Series
 
-
 MEMORY_GROWTH: Final = 0.1
 MEMORY_GROWTH_BYTES: Final = 16 * 2**20
 """What the median of a process's memory may grow by between the two windows: a tenth, and the arena that an allocator
