@@ -9,7 +9,7 @@ import httpx
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # pyarrow ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
-from lifecycle.prediction_log import MERGED_PREFIX, hour_prefix, hours, merged_sources
+from lifecycle.prediction_log import current_parts, hour_prefix, hours
 from lifecycle.store import ObjectStore
 
 _STEP_SECONDS: Final = 15
@@ -100,11 +100,8 @@ def logged(store: ObjectStore, model: str, began: datetime) -> Logged:
         for hour in hours(began, datetime.now(UTC))
         for part in store.list(hour_prefix(model, "predictions", hour))
     ]
-    covered = set[str]().union(
-        *(merged_sources(store, key) for key in keys if key.rsplit("/", 1)[-1].startswith(MERGED_PREFIX))
-    )
     ids = []
-    for key in sorted(set(keys) - covered):
+    for key in current_parts(store, keys):
         with store.open_ranges(key) as file:
             part = pq.read_table(file, columns=["prediction_id", "time"], partitioning=None)
             ids.append(part.filter(pc.greater_equal(part["time"], pa.scalar(began, part["time"].type)))[0])

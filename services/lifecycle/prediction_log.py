@@ -119,6 +119,17 @@ def merged_sources(store: ObjectStore, key: str) -> set[str]:
     return set(json.loads(metadata.get(_SOURCES.encode(), b"[]")))
 
 
+def current_parts(store: ObjectStore, keys: Collection[str]) -> list[str]:
+    """Of these parts those that no merged one among them stands for, in their order.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    merged = [key for key in keys if key.rsplit("/", 1)[-1].startswith(MERGED_PREFIX)]
+    covered = set[str]().union(*(merged_sources(store, key) for key in merged))
+    return [key for key in keys if key not in covered]
+
+
 def with_labels(predictions: Any, labels: Any) -> Any:  # noqa: ANN401 - pyarrow tables
     """The predictions with the columns `label_time` and `label`, null where there is none; each id has one at most."""
     # No join: Arrow has none for tables with lists, which the outputs of several classes are.
@@ -237,14 +248,10 @@ class PredictionLog:
     def _hour(self, prefix: str, wanted: list[str] | None, inside: Any) -> tuple[list[Any], list[BrokenPart]]:  # noqa: ANN401 - a pyarrow expression
         for _ in range(_LISTINGS):
             keys = [object_.key for object_ in self._store.list(prefix) if object_.key.endswith(".parquet")]
-            merged = [key for key in keys if key.rsplit("/", 1)[-1].startswith(MERGED_PREFIX)]
-            covered = set[str]().union(*(merged_sources(self._store, key) for key in merged))
             tables: list[Any] = []
             broken: list[BrokenPart] = []
             try:
-                for key in keys:
-                    if key in covered:
-                        continue
+                for key in current_parts(self._store, keys):
                     try:
                         with self._store.open_ranges(key) as file:
                             tables.append(_part(file, wanted, inside))

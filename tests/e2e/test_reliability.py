@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
 import pytest
-from lifecycle.prediction_log import MERGED_PREFIX, merged_sources
+from lifecycle.prediction_log import current_parts
 from lifecycle.store import ObjectStore
 
 from infra.config.scoring import PredictionLogConfig
@@ -317,11 +317,8 @@ def on_disk_first(stack: Stack) -> Iterator[None]:
 
 def _stored(store: ObjectStore) -> Counter[str]:
     """How often each prediction is in the store, parts left out that a merged one stands for."""
-    keys = [part.key for part in store.list(f"{MODEL}/predictions")]
-    merged = [key for key in keys if key.rsplit("/", 1)[-1].startswith(MERGED_PREFIX)]
-    covered = set[str]().union(*(merged_sources(store, key) for key in merged))
     found: Counter[str] = Counter()
-    for key in sorted(set(keys) - covered):
+    for key in current_parts(store, [part.key for part in store.list(f"{MODEL}/predictions")]):
         with store.open_ranges(key) as file:
             found.update(pq.read_table(file, columns=["prediction_id"], partitioning=None)[0].to_pylist())
     return found
