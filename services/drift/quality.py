@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from lifecycle.features import CategoricalFeature, Feature, NumericFeature
@@ -14,7 +14,7 @@ _PROBABILITY: Final = 0.99865
 """Of a share at or below its threshold where nothing has changed: three standard deviations of a normal value."""
 
 
-@cache
+@lru_cache(maxsize=4096)  # a worker of a cluster lives for months
 def threshold(odd: int, known: int, rows: int) -> float:
     """The largest share of a chunk that the reference explains.
 
