@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,6 +81,21 @@ def peak_mib(process: psutil.Process) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
+def command(name: str, rows: str, only: str) -> str:
+    """What was entered."""
+    return f"make {name}" + (f" ROWS={rows}" if rows else "") + (f" ONLY={only}" if only else "")
+
+
+def check(names: Sequence[str], known: Collection[str]) -> None:
+    """Refuses contestants that there are not.
+
+    Raises:
+        BenchmarkError: with those that there are.
+    """
+    if unknown := set(names) - set(known):
+        raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+
+
 def described(command: str, machine_facts: dict[str, object]) -> dict[str, Any]:
     """When, what and where was measured."""
     return {
@@ -91,15 +106,15 @@ def described(command: str, machine_facts: dict[str, object]) -> dict[str, Any]:
     }
 
 
-def write(results: dict[str, Any], numbers: Path, page: Path, markdown: Callable[[Any], str]) -> None:
-    """Writes results.json and the page that is made of it, and prints the page."""
+def write(results: dict[str, Any], numbers: Path, page: Path, markdown: Callable[[Any], str]) -> str:
+    """Writes results.json and the page that is made of it; gives the page."""
     for file in (numbers, page):
         file.parent.mkdir(parents=True, exist_ok=True)
     rounded = json.loads(json.dumps(results), parse_float=lambda text: float(f"{float(text):.5g}"))
     numbers.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
     text = markdown(rounded)
     page.write_text(text, encoding="utf-8")
-    print(text)  # noqa: T201 - a command's answer
+    return text
 
 
 def row(cells: Sequence[str]) -> str:

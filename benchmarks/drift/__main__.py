@@ -13,7 +13,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.drift import report, service, workload
-from benchmarks.measured import Sample, dask_cluster, described, environment, peak_mib, run
+from benchmarks.measured import Sample, check, command, dask_cluster, described, environment, peak_mib, run, write
 from benchmarks.serving import machine
 from benchmarks.serving.machine import BenchmarkError
 from toolchain.paths import REPOSITORY
@@ -93,15 +93,12 @@ def main() -> int:
     arguments = parser.parse_args()
     sizes = [int(float(each)) for each in arguments.rows.split(",")] if arguments.rows else list(_ROWS)
     only = arguments.only.split(",") if arguments.only else []
-    command = "make bench-drift"
-    command += f" ROWS={arguments.rows}" if arguments.rows else ""
-    command += f" ONLY={arguments.only}" if arguments.only else ""
     folders = (_BUILD.parent,) * 2 if arguments.only else (_RESULTS.parent, _PAGE.parent)
     console.print("[bold]Drift benchmark[/bold]: one contestant at a time")
     try:
-        _check(only)
+        check(only, report.TITLES)
         for rows in sizes:
-            facts = described(command, machine.describe())
+            facts = described(command("bench-drift", arguments.rows, arguments.only), machine.describe())
             names = only or _ROWS.get(rows, tuple(report.TITLES))
             found: dict[str, Any] = {}
             for name, sample in measure(rows, names, _BUILD):
@@ -118,23 +115,12 @@ def main() -> int:
     return 0
 
 
-def _check(names: Sequence[str]) -> None:
-    if unknown := set(names) - report.TITLES.keys():
-        raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
-
-
 def _write(rows: str, found: dict[str, Any], numbers: Path, page: Path) -> str:
     """Puts what was found of so many rows beside what is known of others, measured before; gives the page."""
-    for folder in (numbers, page):
-        folder.mkdir(parents=True, exist_ok=True)
     file = numbers / _RESULTS.name
-    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    results |= json.loads(json.dumps({rows: found}), parse_float=lambda text: round(float(text), 2))
-    results = dict(sorted(results.items(), key=lambda item: int(item[0])))
-    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    text = report.markdown(results)
-    (page / _PAGE.name).write_text(text, encoding="utf-8")
-    return text
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    results = dict(sorted((known | {rows: found}).items(), key=lambda item: int(item[0])))
+    return write(results, file, page / _PAGE.name, report.markdown)
 
 
 if __name__ == "__main__":

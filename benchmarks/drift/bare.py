@@ -16,6 +16,7 @@ from drift.__main__ import NICE
 from drift.frames import frame
 from lifecycle.manifest import ModelFile
 
+from benchmarks import columns
 from benchmarks.drift import workload
 
 nannyml: Final[Any] = vars(adapter)["nannyml"]
@@ -23,8 +24,8 @@ nannyml: Final[Any] = vars(adapter)["nannyml"]
 
 def calculators() -> list[Any]:
     """What the service computes."""
-    numbers = [f"feature.{name}" for name in workload.NUMERIC]
-    words = [f"feature.{name}" for name in workload.CATEGORICAL]
+    numbers = [f"feature.{name}" for name in columns.NUMERIC]
+    words = [f"feature.{name}" for name in columns.CATEGORICAL]
     size: dict[str, Any] = {"chunk_size": workload.CHUNK_ROWS}
     performance: dict[str, Any] = size | {
         "metrics": list(adapter.METRICS["binary"]),

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.drift.workload import CHUNK_ROWS, FEATURES, HOURS, REFERENCE_ROWS
+from benchmarks.columns import FEATURES
+from benchmarks.drift.workload import CHUNK_ROWS, HOURS, REFERENCE_ROWS
 from benchmarks.measured import row
 
 Results = Mapping[str, Any]

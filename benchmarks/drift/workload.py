@@ -9,32 +9,24 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # pyarrow ships no types
-from lifecycle.features import CategoricalFeature, FeatureSchema, NumericFeature
 from lifecycle.manifest import Manifest, ModelFile, ParityRow, TimeWindow, TrainingFacts
 from lifecycle.prediction_log import LABEL_COLUMNS, MOMENT, hour_prefix
 from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore
 from obstore.store import LocalStore
 
+from benchmarks.columns import CATEGORICAL, NUMERIC, WORDS, schema
+
 MODEL: Final = "bench"
 REFERENCE_ROWS: Final = 50_000
 CHUNK_ROWS: Final = 5000
 HOURS: Final = 24
 PARTS_AN_HOUR: Final = 4
-NUMERIC: Final = tuple(f"number_{place:02d}" for place in range(24))
-CATEGORICAL: Final = tuple(f"word_{place:02d}" for place in range(6))
-FEATURES: Final = len(NUMERIC) + len(CATEGORICAL)
-_WORDS: Final = tuple(f"w{place}" for place in range(8))
 
 Table = Any
 """A pyarrow Table."""
 
-SCHEMA: Final = FeatureSchema(
-    features=(
-        *(NumericFeature(name=name, nullable=True, minimum=-6.0, maximum=6.0) for name in NUMERIC),
-        *(CategoricalFeature(name=name, nullable=True, categories=_WORDS) for name in CATEGORICAL),
-    )
-)
+SCHEMA: Final = schema(6.0)
 
 
 def table(rows: int, seed: int, start: datetime, seconds: float) -> Table:
@@ -45,7 +37,7 @@ def table(rows: int, seed: int, start: datetime, seconds: float) -> Table:
     moments = np.datetime64(start.replace(tzinfo=None), "us") + (
         np.sort(random.uniform(0, seconds * 1e6, rows)).astype("timedelta64[us]")
     )
-    words = pa.array(_WORDS)
+    words = pa.array(WORDS)
     return pa.table(
         {
             "prediction_id": [f"{seed:08x}{place:024x}" for place in range(rows)],
@@ -55,9 +47,7 @@ def table(rows: int, seed: int, start: datetime, seconds: float) -> Table:
             "output": output,
             "predicted": pa.nulls(rows, pa.string()),
             **{f"feature.{name}": column for name, column in zip(NUMERIC, numbers, strict=True)},
-            **{
-                f"feature.{name}": words.take(pa.array(random.integers(len(_WORDS), size=rows))) for name in CATEGORICAL
-            },
+            **{f"feature.{name}": words.take(pa.array(random.integers(len(WORDS), size=rows))) for name in CATEGORICAL},
             "label": (random.uniform(size=rows) < output).astype(float),
         }
     )

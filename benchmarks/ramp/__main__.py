@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +15,16 @@ from typing import Any, Final
 
 import httpx
 import uvloop
-from scoring.wire import encode_json
 
 from benchmarks.ramp import plot, report
-from benchmarks.ramp.load import Outcome, send
+from benchmarks.ramp.bodies import bodies
+from benchmarks.ramp.load import Outcome, first_in_line, send
 from benchmarks.ramp.report import Setting
 from benchmarks.ramp.shape import Shape
 from benchmarks.ramp.watch import Look, remembered, watch
 from benchmarks.serving import environments, machine
 from toolchain import stack
-from toolchain.demo.rows import DRIFT_BEGINS, MODEL, rows
+from toolchain.demo.rows import MODEL
 from toolchain.errors import ToolchainError
 from toolchain.install import install
 from toolchain.paths import REPOSITORY
@@ -35,8 +34,6 @@ _NUMBERS: Final = Path(__file__).parent
 _PAGE: Final = REPOSITORY / "docs" / "benchmarks"
 _TRIED: Final = REPOSITORY / "build" / "ramp"
 _WINDOW_SECONDS: Final = 5.0
-_BODIES: Final = 5000
-_PRIORITY: Final = -10
 
 _BASE_PER_SECOND: Final = 200.0
 """Ten times as much takes a third of a core of the pods, and twice that of the generator, the relay and the kernel."""
@@ -59,23 +56,17 @@ def _configured(chosen: stack.Target, setting: Setting) -> stack.Target:
     return replace(chosen, settings=chosen.settings | settings)
 
 
-async def _play(
-    outputs: dict[str, Any], shape: Shape, name: str, bodies: Sequence[bytes]
-) -> tuple[Outcome, list[Look]]:
+async def _play(outputs: dict[str, Any], shape: Shape, name: str, asked: Sequence[bytes]) -> tuple[Outcome, list[Look]]:
     """Sends the load and watches the pods at the same time."""
     outcome, begun = Outcome(_WINDOW_SECONDS), time.monotonic()
     kubectl = install(["kubectl"])["kubectl"]
     watching = asyncio.create_task(watch(kubectl, Path(outputs["kubeconfig"]), name, begun, shape.seconds))
-    # A client that waits for a core measures itself.
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     gc.disable()  # hundreds of thousands of latencies: a collection among them would be the largest
     try:
-        await send(f"{outputs['scoring_url']}/v1/predict", bodies, shape.due(), outcome)
+        with first_in_line():
+            await send(f"{outputs['scoring_url']}/v1/predict", asked, shape.due(), outcome)
     finally:
         gc.enable()
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, 0)
     return outcome, await watching
 
 
@@ -103,12 +94,12 @@ def ramp(
         httpx.HTTPError: Prometheus does not answer.
         ValueError: it kept nothing of the run.
     """
-    bodies = [encode_json({"rows": [row.features]}) for row in rows()[: min(_BODIES, DRIFT_BEGINS)]]
+    asked = bodies()
     run = {"commit": environments.commit(), "machine": machine.describe()}
     with step(f"a load from {shape.base_per_second:.0f} a second, times {shape.factor:g}, and back", shape.seconds):
         began = datetime.now(UTC)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome, looks = runner.run(_play(outputs, shape, f"scoring-{setting.model}", bodies))
+            outcome, looks = runner.run(_play(outputs, shape, f"scoring-{setting.model}", asked))
     kept = remembered(str(outputs["prometheus_url"]), setting.model, began.timestamp(), shape.seconds)
     lines = report.windows(outcome, shape)
     details = {"windows": lines, "looks": [asdict(look) for look in looks], "prometheus": kept}

@@ -5,11 +5,13 @@ answer it never sends. Here a latency counts from the moment at which the reques
 """
 
 import asyncio
+import os
 import random
 import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +24,21 @@ _LIFETIME_SECONDS: Final = (5.0, 10.0)
 
 _TIMEOUT_SECONDS: Final = 10.0
 _HEAD_END: Final = b"\r\n\r\n"
+
+
+_PRIORITY: Final = -10
+
+
+@contextmanager
+def first_in_line() -> Iterator[None]:
+    """Lets this process go before others, where it may: a client that waits for a core measures itself."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,9 @@ import httpx
 import uvloop
 from lifecycle.registry import ModelRegistry
 from lifecycle.store import ObjectStore
-from scoring.wire import encode_json
 
-from benchmarks.ramp.load import Outcome, send
+from benchmarks.ramp.bodies import bodies
+from benchmarks.ramp.load import Outcome, first_in_line, send
 from benchmarks.serving import environments, machine
 from benchmarks.soak import report, watch
 from benchmarks.soak.capacity import Capacity, NoCapacityError, measure
@@ -27,14 +26,12 @@ from benchmarks.soak.changes import Changes
 from benchmarks.soak.plan import Plan
 from benchmarks.soak.report import Facts
 from toolchain import inside, stack
-from toolchain.demo.rows import DRIFT_BEGINS, MODEL, rows
+from toolchain.demo.rows import MODEL
 from toolchain.errors import ToolchainError
 from toolchain.progress import console, duration, step
 from toolchain.reference.reliability import SOAK
 
 _WINDOW_SECONDS: Final = 5.0
-_BODIES: Final = 5000
-_PRIORITY: Final = -10
 _LOG_PATIENCE_SECONDS: Final = 90.0
 
 _EVALUATIONS: Final = "changes(drift_last_evaluation_timestamp_seconds{{model}}[{window}])"
@@ -59,12 +56,12 @@ def steady_pods(chosen: stack.Target) -> Iterator[None]:
         most(before["maxReplicas"])
 
 
-async def _play(url: str, plan: Plan, bodies: Sequence[bytes], changes: Changes) -> Outcome:
+async def _play(url: str, plan: Plan, asked: Sequence[bytes], changes: Changes) -> Outcome:
     """Sends the load and changes the stack at the same time."""
     outcome = Outcome(_WINDOW_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(changes.play(plan))
-        tasks.create_task(send(url, bodies, plan.due(), outcome))
+        tasks.create_task(send(url, asked, plan.due(), outcome))
     return outcome
 
 
@@ -84,18 +81,15 @@ def soak(chosen: stack.Target, seconds: float, share: float) -> dict[str, Any]:
     stores = {name: _store(chosen, outputs, name) for name in ("models", "predictions")}
     changes = Changes(chosen, outputs, ModelRegistry(stores["models"], MODEL))
     url = f"{outputs['scoring_url']}/v1/predict"
-    bodies = [encode_json({"rows": [row.features]}) for row in rows()[: min(_BODIES, DRIFT_BEGINS)]]
+    asked = bodies()
     run = {"machine": machine.describe(), "commit": environments.commit(), "minutes": seconds / 60, "share": share}
     gc.freeze()
-    # A client that waits for a core measures itself.
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
-    with steady_pods(chosen), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        capacity: Capacity = runner.run(measure(url, bodies))
+    with steady_pods(chosen), first_in_line(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        capacity: Capacity = runner.run(measure(url, asked))
         plan = Plan(seconds=seconds, per_second=round(capacity.held_per_second * share, 1))
         began = datetime.now(UTC)
         with step(f"{plan.per_second:.0f} requests a second for {duration(seconds)}", seconds):
-            outcome = runner.run(_play(url, plan, bodies, changes))
+            outcome = runner.run(_play(url, plan, asked, changes))
     facts = _facts(outputs, plan, began, changes, watch_log(stores["predictions"], began, outcome))
     run |= {"date": began.strftime("%Y-%m-%d %H:%M UTC"), "capacity": asdict(capacity)}
     found = run | report.summary(plan, outcome, facts)

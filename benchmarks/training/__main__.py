@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.measured import Sample, dask_cluster, described, peak_mib, run, write
+from benchmarks.measured import Sample, check, command, dask_cluster, described, peak_mib, run, write
 from benchmarks.serving import machine
 from benchmarks.serving.machine import BenchmarkError
 from benchmarks.training import report
@@ -57,7 +57,7 @@ def main() -> int:
     console.print("[bold]Training benchmark[/bold]: one contestant at a time")
     measured: dict[str, dict[str, Any]] = {str(rows): {} for rows in sizes}
     try:
-        _check(names)
+        check(names, report.TITLES)
         facts = machine.describe()
         for rows in sizes:
             for name in names:
@@ -69,17 +69,10 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
-    command = "make bench-training"
-    command += f" ROWS={arguments.rows}" if arguments.rows else ""
-    command += f" ONLY={arguments.only}" if arguments.only else ""
     numbers, page = (_BUILD / _RESULTS.name, _BUILD / _PAGE.name) if part else (_RESULTS, _PAGE)
-    write({"run": described(command, facts), "measured": measured}, numbers, page, report.markdown)
+    run_facts = described(command("bench-training", arguments.rows, arguments.only), facts)
+    print(write({"run": run_facts, "measured": measured}, numbers, page, report.markdown))  # noqa: T201 - its answer
     return 0
-
-
-def _check(names: Sequence[str]) -> None:
-    if unknown := set(names) - report.TITLES.keys():
-        raise BenchmarkError(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(report.TITLES)}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from benchmarks.columns import FEATURES
 from benchmarks.measured import row
-from benchmarks.training.workload import FEATURES, HOLDOUT_ROWS, ROUNDS
+from benchmarks.training.workload import HOLDOUT_ROWS, ROUNDS
 
 Results = Mapping[str, Any]
 """What results.json holds: by rows and contestant seconds, MiB and metrics; and the run."""

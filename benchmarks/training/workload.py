@@ -5,23 +5,15 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # pyarrow ships no types
-from lifecycle.features import CategoricalFeature, FeatureSchema, NumericFeature
 from retraining.dataset import Dataset
 from retraining.recipe import Recipe
 
+from benchmarks.columns import CATEGORICAL, NUMERIC, WORDS, schema
+
 HOLDOUT_ROWS: Final = 100_000
 ROUNDS: Final = 100
-NUMERIC: Final = tuple(f"number_{place:02d}" for place in range(24))
-CATEGORICAL: Final = tuple(f"word_{place:02d}" for place in range(6))
-FEATURES: Final = len(NUMERIC) + len(CATEGORICAL)
-_WORDS: Final = tuple(f"w{place}" for place in range(8))
 
-SCHEMA: Final = FeatureSchema(
-    features=(
-        *(NumericFeature(name=name, nullable=True, minimum=-7.0, maximum=7.0) for name in NUMERIC),
-        *(CategoricalFeature(name=name, nullable=True, categories=_WORDS) for name in CATEGORICAL),
-    )
-)
+SCHEMA: Final = schema(7.0)
 
 RECIPE: Final = Recipe.model_validate(
     {
@@ -38,7 +30,7 @@ RECIPE: Final = Recipe.model_validate(
         "parameters": {"num_leaves": 31, "learning_rate": 0.1},
         "features": [
             *({"name": name, "kind": "numeric", "nullable": True} for name in NUMERIC),
-            *({"name": name, "kind": "categorical", "nullable": True, "categories": _WORDS} for name in CATEGORICAL),
+            *({"name": name, "kind": "categorical", "nullable": True, "categories": WORDS} for name in CATEGORICAL),
         ],
     }
 )
@@ -48,11 +40,11 @@ def dataset(rows: int, seed: int) -> Dataset:
     """The same rows for the same seed; each a millisecond after the one before."""
     random = np.random.default_rng(seed)
     numbers = random.normal(size=(rows, len(NUMERIC)))
-    words = random.integers(len(_WORDS), size=(rows, len(CATEGORICAL)))
+    words = random.integers(len(WORDS), size=(rows, len(CATEGORICAL)))
     score = numbers[:, :4].sum(axis=1) + numbers[:, 4] * numbers[:, 5] + 0.5 * (words[:, 0] % 3 - words[:, 1] % 2)
     labels = (random.uniform(size=rows) < 1 / (1 + np.exp(-score))).astype(float)
     begin = np.datetime64(datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None), "us")
-    names = pa.array(_WORDS)
+    names = pa.array(WORDS)
     table = pa.table(
         {name: numbers[:, place] for place, name in enumerate(NUMERIC)}
         | {name: names.take(pa.array(words[:, place])) for place, name in enumerate(CATEGORICAL)}
