@@ -96,6 +96,7 @@ test-e2e: tools ## the whole stack on an embedded cluster of its own, and the tu
 	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e-stack e2e-tutorial
 
 # Most of both is waiting. The tutorial takes as long as those of the others that no load disturbs; those under load come last.
+.PHONY: e2e-stack e2e-tutorial
 e2e-stack:
 	.venv/bin/pytest -m e2e tests/e2e --ignore tests/e2e/test_tutorial.py -q --durations 20
 
