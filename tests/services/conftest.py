@@ -108,8 +108,10 @@ def store(backend: obstore.store.ObjectStore) -> ObjectStore:
 @pytest.fixture
 def own_logging() -> Iterator[None]:
     """Lets a test configure the logging of the process, and takes it back afterwards."""
-    handlers, level = logging.root.handlers[:], logging.root.level
+    client = logging.getLogger("httpx2")
+    handlers, level, told = logging.root.handlers[:], logging.root.level, client.level
     yield
+    client.setLevel(told)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     structlog.reset_defaults()

@@ -21,6 +21,16 @@ def test_our_lines_and_those_of_libraries_have_one_form(capsys: pytest.CaptureFi
     assert ours["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize(("level", "lines"), [("INFO", 0), ("DEBUG", 1)])
+def test_what_an_http_client_says_of_each_request_is_for_debugging(
+    level: str, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a service does stands among it otherwise."""
+    configure_logging("test", level)
+    logging.getLogger("httpx2").info("HTTP Request")
+    assert len(capsys.readouterr().out.splitlines()) == lines
+
+
 def test_a_library_s_traceback_becomes_type_and_place(capsys: pytest.CaptureFixture[str]) -> None:
     """The text of an exception can quote a payload."""
     configure_logging("test")
