@@ -122,6 +122,7 @@ class _Service:
 
 
 def _add_probes(app: FastAPI, service: _Service, metrics: Metrics) -> None:
+    @app.get("/healthz", summary="Is the process alive, by its other name", responses=_NOT_YET)
     @app.get("/live", summary="Is the process alive", responses=_NOT_YET)
     async def live() -> Response:
         """It is while evaluations are made; a restart begins them anew."""

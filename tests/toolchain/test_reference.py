@@ -1,5 +1,7 @@
 """The reference pages are those that the code writes."""
 
+import re
+
 import pytest
 
 from monitoring import catalogue, rules
@@ -47,14 +49,25 @@ def test_every_alert_is_documented_without_a_template() -> None:
     assert "<" not in text, "it would be taken for HTML"
 
 
-def test_every_route_is_documented_with_what_it_may_answer() -> None:
+@pytest.mark.parametrize(
+    ("service", "some"),
+    [
+        ("Scoring", {"/v1/predict", "/v1/labels", "/live", "/ready"}),
+        ("Drift", {"/v1/results", "/v1/evaluate", "/report/{model}", "/healthz", "/metrics"}),
+        ("Retraining", {"/v1/alerts", "/v1/retrain", "/v1/runs", "/ready"}),
+    ],
+)
+def test_every_route_is_documented_with_what_it_may_answer(service: str, some: set[str]) -> None:
     """Those of the probes, too."""
-    text = http_api.page()
-    paths = http_api.document()["paths"]
-    assert {"/v1/predict", "/v1/labels", "/live", "/ready"} <= paths.keys()
+    _, _, text = http_api.page().partition(f"\n## {service}\n")
+    (text, *_) = text.split("\n## ")
+    paths = http_api.DOCUMENTS[service]()["paths"]
+    assert some <= paths.keys()
     for path, methods in paths.items():
-        for method in methods:
-            assert f"## `{method.upper()} {path}`" in text
+        for method, operation in methods.items():
+            _, _, told = text.partition(f"### `{method.upper()} {path}`\n\n")
+            assert len(told.splitlines()[0]) > 10, path
+            assert operation["responses"].keys() <= set(re.findall(r"^\| (\w+) \|", told, re.MULTILINE))
 
 
 def test_every_target_of_the_makefile_says_what_it_does() -> None:
