@@ -50,10 +50,11 @@ Peer = Pods | Addresses
 
 @dataclass(frozen=True, order=True)
 class Port:
-    """A port that is connected to, as the pod or host behind it has it."""
+    """A port that is connected to, as the pod or host behind it has it; or all of them up to a last one."""
 
     number: int
     protocol: str = "TCP"
+    last: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +98,12 @@ class Connection:
     Attributes:
         caller: who opens them.
         callee: who answers.
-        port: of the callee; what is outside has its own.
+        port: of the callee, or several in a row; what is outside has its own.
     """
 
     caller: Pods | Outside
     callee: Pods | Outside
-    port: int | None = None
+    port: int | range | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,4 +95,11 @@ def _chosen(pods: Pods) -> "LabelSelectorArgsDict":
 
 
 def _ports(ports: Sequence[Port]) -> "list[NetworkPolicyPortArgsDict]":
-    return [{"protocol": port.protocol, "port": port.number} for port in ports]
+    return [_port(port) for port in ports]
+
+
+def _port(port: Port) -> "NetworkPolicyPortArgsDict":
+    found: NetworkPolicyPortArgsDict = {"protocol": port.protocol, "port": port.number}
+    if port.last is not None:
+        found["end_port"] = port.last
+    return found

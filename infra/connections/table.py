@@ -56,7 +56,7 @@ CONNECTIONS: Final = (
     Connection(TRAINING_ON_DASK, DASK_SCHEDULER, 8786),
     # Rows and models, past the scheduler, which has no memory for them.
     Connection(TRAINING_ON_DASK, DASK_WORKER, 8788),
-    Connection(DASK_TRAINER, DASK_TRAINER, 12400),
+    Connection(DASK_TRAINER, DASK_TRAINER, range(12400, 12416)),
     Connection(DASK_WORKER, DASK_SCHEDULER, 8786),
     Connection(DASK_SCHEDULER, DASK_WORKER, 8788),
     Connection(DASK_WORKER, DASK_WORKER, 8788),
@@ -138,7 +138,9 @@ def _ends(end: Pods | Outside, surroundings: Surroundings) -> Sequence[tuple[Pee
 
 
 def _own(row: Connection) -> tuple[Port, ...]:
-    return () if row.port is None else (Port(row.port),)
+    if row.port is None:
+        return ()
+    return (Port(row.port),) if isinstance(row.port, int) else (Port(row.port[0], last=row.port[-1]),)
 
 
 def _anywhere(*ports: int) -> Place:

@@ -43,8 +43,9 @@ _WORKER: Final = App(name="dask-worker", instance="dask", component="worker")
 _SCHEDULER_PORT: Final = 8786
 _WORKER_PORT: Final = 8788
 _HTTP_PORT: Final = 8787
-TRAINING_PORT: Final = 12400
-"""Where LightGBM on one worker listens to LightGBM on the others."""
+TRAINING_PORTS: Final = range(12400, 12416)
+"""At one of them LightGBM on one worker listens to LightGBM on the others, and cannot use it again for a minute. A run
+trains twice, and small ones follow each other."""
 
 _ROLLOUT_SECONDS: Final = 300
 """Without progress for so long a rollout has failed: the image is the largest of the stack, and pulled first."""
@@ -159,7 +160,7 @@ class DaskCluster(pulumi.ComponentResource):
         ]  # fmt: skip
         ports = [("worker", _WORKER_PORT), ("http", _HTTP_PORT)]
         if args.trains:
-            ports.append(("training", TRAINING_PORT))
+            ports += [(f"training-{port}", port) for port in TRAINING_PORTS]
         container = self._container(command, ports, resources)
         settings: dict[str, pulumi.Input[str]] = {
             "MODEL_STORE_URL": args.platform.bucket_url(Bucket.MODELS),

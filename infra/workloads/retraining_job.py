@@ -22,7 +22,7 @@ from infra.pods import (
     service_account,
     standard_pod,
 )
-from infra.workloads.dask_cluster import TRAINING_PORT, DaskCluster
+from infra.workloads.dask_cluster import TRAINING_PORTS, DaskCluster
 from infra.workloads.retraining import CALENDAR, TOKEN_FOLDER, TOKEN_KEY, Retraining
 from infra.workloads.training import TrainingPod, training_job
 
@@ -112,7 +112,7 @@ class RetrainingJob(pulumi.ComponentResource):
             settings["RETRAINING_ENGINE"] = "dask"
             settings["RETRAINING_DASK_SCHEDULER"] = args.cluster.scheduler_url
             settings["RETRAINING_DASK_WORKERS"] = str(args.cluster.min_workers)
-            settings["RETRAINING_DASK_PORT"] = str(TRAINING_PORT)
+            settings["RETRAINING_DASK_PORTS"] = f"{TRAINING_PORTS[0]}-{TRAINING_PORTS[-1]}"
         pod = TrainingPod(
             app=app,
             service_account=account.metadata.name,

@@ -4,7 +4,9 @@
 that asks for it has not: they would take each training 130 MiB and three seconds, whether it uses a cluster or not.
 """
 
+import contextlib
 import functools
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -75,6 +77,20 @@ def fit(keys: Sequence[str], fitting: Fitting) -> str:
         )
         text: str = model.booster_.model_to_string()
         return text
+
+
+def free_ports(ports: Sequence[int]) -> list[int]:
+    """Those of these ports that LightGBM can listen to on this worker.
+
+    Not one that it has listened to within a minute: it does not ask to be let in while the system still waits for
+    packets of the connections that it closed (TIME_WAIT).
+    """
+    found = []
+    for port in ports:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("", port))
+            found.append(port)
+    return found
 
 
 def _tell(topic: str, environment: "CallbackEnv") -> None:

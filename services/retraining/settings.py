@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DeviceType: TypeAlias = Literal["cpu", "gpu", "cuda"]
@@ -12,6 +12,7 @@ Rollout: TypeAlias = Literal["immediate", "shadow", "canary"]
 Trigger: TypeAlias = Literal["alert", "person", "calendar"]
 RunId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
+_LAST_PORT: Final = 65_535
 _ROOT: Final = Path(__file__).parents[2]
 """The repository, and /app in the image: both have services/ and models/ side by side."""
 
@@ -34,8 +35,10 @@ class RetrainingSettings(BaseSettings):
     dask_workers: int = Field(
         default=1, ge=1, le=1000, description="Workers that are waited for; all that are there then train."
     )
-    dask_port: int | None = Field(
-        default=None, ge=1, le=65535, description="What LightGBM listens to on each worker; unset: any free port."
+    dask_ports: str | None = Field(
+        default=None,
+        pattern=r"^\d{1,5}-\d{1,5}$",
+        description="Of which LightGBM listens to one on each worker, first-last; unset: any free port.",
     )
     mode: Mode = Field(default="enforce", description="dry_run: everything but the promotion.")
     rollout: Rollout = Field(
@@ -67,6 +70,22 @@ class RetrainingSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level logged."
     )
+
+    @property
+    def training_ports(self) -> range:
+        """Of which LightGBM listens to one on each worker; empty: any."""
+        first, last = map(int, self.dask_ports.split("-")) if self.dask_ports else (0, -1)
+        return range(first, last + 1)
+
+    @field_validator("dask_ports")
+    @classmethod
+    def _in_order(cls, given: str | None) -> str | None:
+        if given is not None:
+            first, last = map(int, given.split("-"))
+            if not 1 <= first <= last <= _LAST_PORT:
+                message = f"must be two ports, the smaller one first, {given} is not"
+                raise ValueError(message)
+        return given
 
     @model_validator(mode="after")
     def _dask_fits(self) -> Self:

@@ -13,7 +13,7 @@ from distributed import Client, Future, Lock
 from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
-from lifecycle.dask_training import Fitting, Share, fit
+from lifecycle.dask_training import Fitting, Share, fit, free_ports
 from lightgbm.basic import LightGBMError
 
 from retraining.progress import OnRound
@@ -31,11 +31,11 @@ _LOCK: Final = "training"
 class Spread:
     """Has models trained by the workers that were there when it began; see `retraining.training.Cluster`."""
 
-    def __init__(self, client: Client, workers: Sequence[str], port: int | None) -> None:
-        """Args: the cluster, its workers' addresses, and the port that LightGBM listens to on each."""
+    def __init__(self, client: Client, workers: Sequence[str], ports: Sequence[int]) -> None:
+        """Args: the cluster, its workers' addresses, the ports that LightGBM may listen to on each; none: any."""
         self._client = client
         self._workers = workers
-        self._port = {} if port is None else {"local_listen_port": port}
+        self._ports = ports
 
     @property
     def workers(self) -> int:
@@ -45,7 +45,7 @@ class Spread:
     def fit(self, shares: Iterable[Share], fitting: Fitting, on_round: OnRound | None) -> str:
         """See Cluster."""
         topic = f"training-{uuid4().hex}"
-        asked = replace(fitting, topic=topic, parameters=fitting.parameters | self._port)
+        asked = replace(fitting, topic=topic, parameters=fitting.parameters | self.listening())
         held = [self._hold(share, worker) for share, worker in zip(shares, self._workers, strict=True)]
         if on_round:
             self._client.subscribe_topic(topic, _Rounds(on_round, fitting.rounds))
@@ -56,6 +56,24 @@ class Spread:
         finally:
             if on_round:
                 self._client.unsubscribe_topic(topic)
+
+    def listening(self) -> dict[str, int]:
+        """What LightGBM is told of its port, the same on each worker: a training leaves it unusable for a minute.
+
+        Raises:
+            ClusterUnavailableError: none is free on all of them.
+        """
+        if not self._ports:
+            return {}
+        try:
+            found = self._client.run(free_ports, list(self._ports), workers=list(self._workers))
+        except OSError as error:
+            raise ClusterUnavailableError(str(error)) from error
+        port = next((port for port in self._ports if all(port in free for free in found.values())), None)
+        if port is None:
+            message = f"no port of {self._ports[0]} to {self._ports[-1]} is free on all of {self.workers} workers"
+            raise ClusterUnavailableError(message)
+        return {"local_listen_port": port}
 
     def _hold(self, share: Share, worker: str) -> Future:
         """Straight to the worker: the scheduler has no memory for rows."""
@@ -134,4 +152,4 @@ def connected(settings: RetrainingSettings) -> Iterator[Spread]:
             raise ClusterUnavailableError(str(error)) from error
         workers = sorted(client.nthreads())
         log.info("cluster_found", workers=len(workers))
-        yield Spread(client, workers, settings.dask_port)
+        yield Spread(client, workers, settings.training_ports)

@@ -56,7 +56,7 @@ WANTED_EVERYTHING: Final = (
     ("dask-worker", "dask-worker", 8788),
     *(("bootstrap-car-loan", *callee) for callee in (("dask-scheduler", 8786), ("dask-worker", 8788))),
     *(("retraining-car-loan", *callee) for callee in (("dask-scheduler", 8786), ("dask-worker", 8788))),
-    ("dask-worker", "dask-worker", 12400),
+    *(("dask-worker", "dask-worker", port) for port in range(12400, 12416)),
     ("prometheus", "dcgm-exporter", 9400),
 )
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def _data(model: str, reference_csv: Path) -> tuple[Dataset, Recipe]:
 def _spread(rows: Dataset, recipe: Recipe, cluster: LocalCluster, workers: int) -> Trained:
     with Client(cluster.scheduler_address, set_as_default=False, direct_to_workers=True) as client:
         client.wait_for_workers(2)
-        found = spread.Spread(client, sorted(client.nthreads())[:workers], None)
+        found = spread.Spread(client, sorted(client.nthreads())[:workers], range(0))
         return train_on_cluster(*split(rows, recipe.holdout_fraction), recipe, found)
 
 
@@ -110,6 +111,25 @@ def test_a_training_that_loses_a_worker_ends_and_leaves_the_others_free(
     short = recipe.model_copy(update={"rounds": 3, "patience_rounds": None})
     with spread.connected(_settings(cluster, dask_workers=2)) as found:
         assert train_on_cluster(older, newest, short, found).metrics["auc"] > 0.8
+
+
+def test_lightgbm_is_told_a_port_that_is_free_on_every_worker(cluster: LocalCluster) -> None:
+    """Where there is none, that is what is said."""
+    with ExitStack() as taken:
+        ports = []
+        for _ in range(2):
+            one = taken.enter_context(socket.socket())
+            one.bind(("", 0))
+            ports.append(one)
+        first, second = sorted(ports, key=lambda one: int(one.getsockname()[1]))
+        numbers = [int(one.getsockname()[1]) for one in (first, second)]
+        with Client(cluster.scheduler_address, set_as_default=False) as client:
+            client.wait_for_workers(2)
+            found = spread.Spread(client, sorted(client.nthreads()), numbers)
+            with pytest.raises(ClusterUnavailableError, match=f"no port of {numbers[0]} to {numbers[1]} is free"):
+                found.listening()
+            second.close()
+            assert found.listening() == {"local_listen_port": numbers[1]}
 
 
 def test_without_a_cluster_that_is_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
