@@ -98,10 +98,10 @@ test-e2e: tools ## the whole stack on an embedded cluster of its own, and the tu
 # Most of both is waiting. The tutorial takes as long as those of the others that no load disturbs; those under load come last.
 .PHONY: e2e-stack e2e-tutorial
 e2e-stack:
-	.venv/bin/pytest -m e2e tests/e2e --ignore tests/e2e/test_tutorial.py -q --durations 20
+	.venv/bin/pytest -m e2e tests/e2e --ignore tests/e2e/test_tutorial.py --ignore tests/e2e/test_gradual.py -q --durations 20
 
 e2e-tutorial:
-	.venv/bin/pytest -m e2e tests/e2e/test_tutorial.py -q
+	.venv/bin/pytest -m e2e tests/e2e/test_tutorial.py tests/e2e/test_gradual.py -q --durations 20
 
 reliability: tools ## break the running stack in twelve ways and write down what it costs: docs/reliability.md
 	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py

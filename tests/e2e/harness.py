@@ -6,20 +6,24 @@ import shutil
 import subprocess
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 from obstore.store import S3Store
 
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.install import bin_dir
 
 ROOT = Path(__file__).resolve().parents[2]
-# Beside a developer's own cluster, whose ports are without the offset.
-_CLUSTER = ClusterSettings("realtime-ml-test", 1000)
-_ENVIRONMENT = {"CLUSTER": _CLUSTER.name, "PORT_OFFSET": str(_CLUSTER.port_offset)}
+# Beside a developer's own cluster, whose ports are without the offset, and the tutorial's, which has 1500.
+SHARED = ClusterSettings("realtime-ml-test", 1000)
+"""Of the tests that need a stack as `make up` leaves it."""
+GRADUAL = ClusterSettings("realtime-ml-gradual", 2000)
+"""Of the tests whose stack is configured otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,11 @@ class Stack:
     """
 
     outputs: dict[str, Any]
-    cluster: ClusterSettings = _CLUSTER
+    cluster: ClusterSettings
 
     def make(self, *targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
         """Run targets as a person does, and return what they print; see `make`."""
-        return make(*targets, checkout=checkout, quiet=quiet, **variables)
+        return make(self.cluster, *targets, checkout=checkout, quiet=quiet, **variables)
 
     def kubectl(self, *arguments: str) -> str:
         """Ask the test's cluster."""
@@ -50,6 +54,11 @@ class Stack:
         kinds = "all,configmaps,secrets,persistentvolumeclaims,namespaces"
         selector = "--selector=app.kubernetes.io/part-of=realtime-ml"
         return self.kubectl("get", kinds, "--all-namespaces", selector, "--output=name").split()
+
+    def alerts(self) -> set[str]:
+        """The names of those that Alertmanager holds as active."""
+        found = httpx.get(f"{self.outputs['alertmanager_url']}/api/v2/alerts", timeout=10).raise_for_status().json()
+        return {alert["labels"]["alertname"] for alert in found if alert["status"]["state"] == "active"}
 
     def bucket(self, name: str) -> S3Store:
         """A bucket of the stack's object store, opened with the key that the scoring pods have."""
@@ -66,10 +75,21 @@ class Stack:
         )
 
 
-def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
-    """Run make on the test's cluster; a failure shows all that it printed.
+@contextmanager
+def running(cluster: ClusterSettings, checkout: Path = ROOT) -> Iterator[Stack]:
+    """The stack of a checkout, up on a cluster of its own, which is taken away whole afterwards."""
+    try:
+        make(cluster, "up", checkout=checkout)
+        yield Stack(json.loads(make(cluster, "outputs", checkout=checkout, quiet=True)), cluster)
+    finally:
+        make(cluster, "clean")
+
+
+def make(cluster: ClusterSettings, *targets: str, checkout: Path = ROOT, quiet: bool = False, **variables: str) -> str:
+    """Run make on a test's cluster; a failure shows all that it printed.
 
     Args:
+        cluster: which.
         targets: what to make.
         checkout: where; one made by `copy_checkout` runs its own code in this one's virtual environment.
         quiet: return stdout alone.
@@ -78,7 +98,13 @@ def make(*targets: str, checkout: Path = ROOT, quiet: bool = False, **variables:
     done = subprocess.run(
         ["make", "--no-print-directory", *targets],
         cwd=checkout,
-        env={**_own(), **_ENVIRONMENT, "PYTHONPATH": str(checkout), **variables},
+        env={
+            **_own(),
+            "CLUSTER": cluster.name,
+            "PORT_OFFSET": str(cluster.port_offset),
+            "PYTHONPATH": str(checkout),
+            **variables,
+        },
         stdout=subprocess.PIPE,
         stderr=None if quiet else subprocess.STDOUT,
         text=True,

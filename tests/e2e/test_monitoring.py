@@ -17,13 +17,13 @@ from lifecycle.store import ObjectStore
 
 from monitoring.dashboards.panels import DASHBOARDS
 from tests.e2e.harness import Stack, eventually
+from tests.e2e.replay import sending
 from toolchain.demo import traffic
 from toolchain.demo.rows import DRIFT_BEGINS, Row, rows
 
 pytestmark = pytest.mark.e2e
 
 MODEL = "car-loan"
-_PER_SECOND = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,40 +53,12 @@ def known() -> list[Row]:
     return rows()
 
 
-@contextmanager
-def sending(stack: Stack, some: list[Row]) -> Iterator[traffic.Outcome]:
-    """Sends rows over and over, 60 a second, while the block runs."""
-    ended, outcome = Event(), traffic.Outcome()
-
-    def forever() -> Iterator[Row]:
-        while True:
-            for row in some:
-                if ended.is_set():
-                    return
-                yield row
-
-    with ThreadPoolExecutor(1) as pool:
-        url = stack.outputs["scoring_url"]
-        sent = pool.submit(lambda: asyncio.run(traffic.send(url, forever(), per_second=_PER_SECOND, outcome=outcome)))
-        try:
-            yield outcome
-        finally:
-            ended.set()
-            sent.result(timeout=60)
-
-
-def active(stack: Stack) -> set[str]:
-    """The alerts that Alertmanager holds."""
-    found = httpx.get(f"{stack.outputs['alertmanager_url']}/api/v2/alerts", timeout=10).json()
-    return {alert["labels"]["alertname"] for alert in found if alert["status"]["state"] == "active"}
-
-
 def wait_for(stack: Stack, names: set[str], timeout_seconds: float) -> None:
     """Until all of them are active."""
     seen = set[str]()
 
     def look() -> set[str]:
-        seen.update(active(stack))
+        seen.update(stack.alerts())
         return seen
 
     assert names <= eventually(look, lambda found: names <= found, timeout_seconds)
@@ -94,7 +66,7 @@ def wait_for(stack: Stack, names: set[str], timeout_seconds: float) -> None:
 
 def wait_until_clear(stack: Stack, names: set[str], timeout_seconds: float) -> None:
     """Until none of them is active."""
-    assert not names & eventually(lambda: active(stack), lambda found: not names & found, timeout_seconds)
+    assert not names & eventually(stack.alerts, lambda found: not names & found, timeout_seconds)
 
 
 def scale(stack: Stack, kind: str, name: str, replicas: int) -> None:

@@ -24,7 +24,7 @@ NODE_PORTS = {
     "grafana": 30094,
     "drift": 30095,
     "retraining": 30096,
-    "drift_dashboard": 30097,
+    "dask_dashboard": 30097,
     "object_store": 30900,
 }
 
