@@ -38,9 +38,10 @@ _WINDOW_SECONDS: Final = 5.0
 _BASE_PER_SECOND: Final = 200.0
 """Ten times as much takes a third of a core of the pods, and twice that of the generator, the relay and the kernel."""
 
-_SETTING: Final = Setting(model=MODEL, min_replicas=1, max_replicas=6, cpu_limit_millicores=500, target_cpu_percent=20)
-"""A tenth of a core a pod, so that a few of them fit two cores; with room above it, for a pod that writes its log takes
-tens of milliseconds at once, and one that starts takes seconds."""
+_SETTING: Final = Setting(model=MODEL, min_replicas=1, max_replicas=6, cpu_limit_millicores=500, target_cpu_percent=25)
+"""An eighth of a core a pod: a few of them fit two cores, and one does for the base, where each pod that is left takes
+10 to 20 thousandths of a core for itself. With room above it: a pod that writes its log takes tens of milliseconds at
+once, and one that starts takes seconds."""
 
 
 def _configured(chosen: stack.Target, setting: Setting) -> stack.Target:
