@@ -132,6 +132,12 @@ def test_the_idle_cluster_takes_at_most_4_gib(stack: Stack) -> None:
     assert float(found.group(1)) <= 4
 
 
+def test_the_image_of_drift_takes_at_most_1_gb(stack: Stack) -> None:
+    """Unpacked, as its pod sees it; NannyML with all that it asks for makes 2.1 GB."""
+    said = stack.kubectl("exec", "--namespace=ml", "deployment/drift", "--", "sh", "-c", "du -sxB1 / 2>/dev/null || :")
+    assert 400e6 < int(said.split()[0]) <= 1e9
+
+
 def test_a_retraining_that_hardly_a_label_supports_is_refused_and_no_failure(stack: Stack) -> None:
     """It is told, with the gate that refused, and the champion stays."""
     said = stack.make("retrain", MODEL="car-loan")
