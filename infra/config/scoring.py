@@ -43,6 +43,8 @@ class ScoringConfig(Section):
 
     min_replicas: Annotated[int, Field(ge=1, le=100, description="pods that each model always has, 1 to 100")] = 2
     max_replicas: Annotated[int, Field(ge=1, le=1000, description="most pods of each model, 1 to 1000")] = 6
+    # Another pod is ready 26 to 41 s after the load asks for it (docs/benchmarks/ramp.md): until then those that are
+    # there carry what comes, and at 60 % of their limit that may be two thirds more.
     target_cpu_percent: Annotated[
         int, Field(ge=10, le=95, description="of its CPU limit that a pod uses before there is another, 10 to 95")
     ] = 60

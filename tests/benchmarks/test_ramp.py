@@ -1,6 +1,7 @@
 """The load ramp: its shape, its generator, and what is made of a run."""
 
 import asyncio
+import json
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmarks.ramp.load import CLIENTS, Outcome, Window, send
 from benchmarks.ramp.report import Setting
 from benchmarks.ramp.shape import Shape
 from benchmarks.ramp.watch import Look, read
+from toolchain.paths import REPOSITORY
 
 SHAPE = Shape(base_per_second=10, calm_seconds=10, rise_seconds=20, hold_seconds=100, fall_seconds=20, rest_seconds=30)
 SETTING = Setting(model="m", min_replicas=1, max_replicas=6, cpu_limit_millicores=100, target_cpu_percent=50)
@@ -218,3 +220,9 @@ def test_the_plot_is_drawn_and_the_same_each_time(tmp_path: Path) -> None:
     for target in drawn:
         plot.draw(found, found["details"], target)
     assert drawn[0].read_bytes() == drawn[1].read_bytes()
+
+
+def test_the_page_is_the_one_of_the_numbers_that_are_kept() -> None:
+    """Whoever changes either runs `make ramp`."""
+    numbers = json.loads((REPOSITORY / "benchmarks/ramp/results.json").read_text(encoding="utf-8"))
+    assert report.markdown(numbers) == (REPOSITORY / "docs/benchmarks/ramp.md").read_text(encoding="utf-8")
