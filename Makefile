@@ -104,7 +104,7 @@ e2e-stack:
 e2e-tutorial:
 	.venv/bin/pytest -m e2e tests/e2e/test_tutorial.py tests/e2e/test_gradual.py -q --durations 20
 
-reliability: tools ## break the running stack in thirteen ways and write down what it costs: docs/reliability.md
+reliability: tools ## break the running stack in twelve ways and write down what it costs: docs/reliability.md
 	.venv/bin/pytest -m e2e -q tests/e2e/test_reliability.py
 	.venv/bin/python -m toolchain.reference.reliability
 

@@ -162,8 +162,6 @@ TOOLS = {
             SpecifierSet(">=120"),
             for_up=False,
         ),
-        # Steps the clock of a pod in a test: of the package it is the library beside it that matters.
-        Tool("faketime", "faketime", "usr/bin/faketime", SpecifierSet(">=0.9.10"), for_up=False),
         # Debian's Prometheus is built without the discovery of Kubernetes pods.
         Tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
         Tool("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),

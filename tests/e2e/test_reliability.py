@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -26,10 +24,8 @@ from lifecycle.store import ObjectStore
 from infra.config.scoring import PredictionLogConfig
 from tests.e2e.harness import Stack, eventually
 from tests.e2e.steady import CLIENTS, PER_SECOND, TRIES, Steady
-from toolchain import debian
 from toolchain.cluster import node
 from toolchain.demo.rows import rows
-from toolchain.install import install
 from toolchain.reference.reliability import FIGURES
 
 pytestmark = pytest.mark.e2e
@@ -43,7 +39,6 @@ PATIENCE_SECONDS: Final = 150.0
 DISK_MIB: Final = 2
 """What a pod may keep on its disk here: minutes of the load, and a few of the bodies that fill it."""
 
-_LIBRARY: Final = "usr/lib/*-linux-gnu/faketime/libfaketimeMT.so.1"
 _SCORING: Final = f"app.kubernetes.io/instance={MODEL},app.kubernetes.io/name=scoring"
 
 _EVERYTHING: Final = (
@@ -204,52 +199,6 @@ def _fill_the_disk(stack: Stack) -> None:
     assert eventually(lambda: _handed_over(stack, back), bool, PATIENCE_SECONDS)
 
 
-_CLOCK: Final = "stepped-clock"
-_NOW: Final = "/tmp/clock"  # noqa: S108 - in the pod
-_STEPPED: Final = {
-    "LD_PRELOAD": f"/{_CLOCK}/libfaketime.so",
-    "FAKETIME_TIMESTAMP_FILE": _NOW,
-    "FAKETIME_CACHE_DURATION": "1",
-    "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as a step of the system's clock leaves it
-    "FAKETIME_DISABLE_SHM": "1",
-}
-_DATE: Final = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/live').headers['date'])"
-
-
-def _step_the_clock(stack: Stack) -> None:
-    """As scoring sees it: pods are rolled to get a library that tells them so, and rolled again to lose it."""
-    install(["faketime"])
-    library = next(path for place in (debian.root("faketime"), Path("/")) for path in place.glob(_LIBRARY))
-    scoring, namespace = f"deployment/scoring-{MODEL}", "--namespace=ml"
-    stack.kubectl("create", "configmap", _CLOCK, namespace, f"--from-file=libfaketime.so={library}")
-    container = {
-        "name": stack.kubectl("get", scoring, namespace, "--output=jsonpath={.spec.template.spec.containers[0].name}"),
-        "env": [{"name": name, "value": value} for name, value in _STEPPED.items()],
-        "volumeMounts": [{"name": _CLOCK, "mountPath": f"/{_CLOCK}"}],
-    }
-    volume = {"name": _CLOCK, "configMap": {"name": _CLOCK}}
-    patch = {"spec": {"template": {"spec": {"containers": [container], "volumes": [volume]}}}}
-    stack.kubectl("patch", scoring, namespace, f"--patch={json.dumps(patch)}")
-    try:
-        stack.kubectl("rollout", "status", scoring, namespace, "--timeout=150s")
-        pods = [pod["metadata"]["name"] for pod in _pods(stack, "ml", _SCORING) if _runs(pod)]
-        for step in (120, -120, 0):
-            for pod in pods:
-                stack.kubectl("exec", pod, namespace, "--", "sh", "-c", f"echo {step:+} > {_NOW}")
-            time.sleep(QUIET_SECONDS)
-            for pod in pods:
-                said = parsedate_to_datetime(stack.kubectl("exec", pod, namespace, "--", "python3", "-c", _DATE))
-                assert abs(said.timestamp() - time.time() - step) < 30, (step, said)
-    finally:
-        stack.kubectl("rollout", "undo", scoring, namespace)
-        stack.kubectl("rollout", "status", scoring, namespace, "--timeout=150s")
-        stack.kubectl("delete", "configmap", _CLOCK, namespace)
-
-
-def _runs(pod: dict[str, Any]) -> bool:
-    return "deletionTimestamp" not in pod["metadata"]
-
-
 def _handed_over(stack: Stack, moment: float) -> bool:
     """Whether no scoring pod keeps anything on its disk that was predicted before this moment."""
     for pod in _pods(stack, "ml", _SCORING):
@@ -296,11 +245,6 @@ FAULTS: Final = (
         "Prometheus and Alertmanager are away for 10 s",
         "no try fails",
         _stop("statefulset/prometheus", "statefulset/alertmanager", namespace="monitoring", seconds=10),
-    ),
-    Fault(
-        "the clock of the scoring pods is two minutes ahead, then two behind, then right",
-        "no try fails; what is predicted meanwhile bears the wrong time, and is logged once",
-        _step_the_clock,
     ),
     Fault("every service is rolled out anew", "no try fails", _roll_everything),
 )

@@ -41,11 +41,10 @@ a store that answers nonsense or is away, a thousand swaps under load (`tests/se
 evaluation and a killed retraining (`tests/services/drift/`, `tests/services/retraining/`); on the running stack, a
 champion that does not load and far more requests than can be answered (`tests/e2e/test_monitoring.py`).
 
-A container cannot set the clock: on the running stack a library (libfaketime) tells scoring's processes another time,
-and the fast tests step what every service sees three hours on and three back. Each prediction is logged once, in the
-hour that the clock showed, under an id that owes nothing to the clock; no row is in two chunks and no chunk is
-evaluated twice; a run that ended in times to come holds no retraining up. A clock that ran ahead and is put back costs
-one thing: drift evaluates nothing until time has passed the last chunk's end,
+A container cannot set the clock, so what services see of a step is tried in the fast tests, three hours on and three
+back: each prediction is logged once, in the hour that the clock showed, under an id that owes nothing to the clock; no
+row is in two chunks and no chunk is evaluated twice; a run that ended in times to come holds no retraining up. A clock
+that ran ahead and is put back costs one thing: drift evaluates nothing until time has passed the last chunk's end,
 `drift_newest_chunk_timestamp_seconds`. Not tried: the loss of a node.
 """
 
