@@ -41,6 +41,8 @@ KeyHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class ScoringConfig(Section):
     """How models are served."""
 
+    # Two, because one may go with its node. A request takes 170 us of a pod (docs/benchmarks/ramp.md), so that at its
+    # target one answers 3,500 a second and six 21,000.
     min_replicas: Annotated[int, Field(ge=1, le=100, description="pods that each model always has, 1 to 100")] = 2
     max_replicas: Annotated[int, Field(ge=1, le=1000, description="most pods of each model, 1 to 1000")] = 6
     # Another pod is ready 26 to 41 s after the load asks for it (docs/benchmarks/ramp.md): until then those that are
