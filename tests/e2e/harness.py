@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import yaml
 from obstore.store import S3Store
 
 from toolchain.cluster.settings import ClusterSettings
@@ -125,6 +126,14 @@ def copy_checkout(target: Path) -> Path:
     shutil.copytree(ROOT, target, ignore=ignored)
     (target / ".venv").symlink_to(ROOT / ".venv")
     return target
+
+
+def configure(file: Path, chosen: dict[str, Any]) -> None:
+    """Adds settings to a stack's configuration, section by section, as a person who adds them to what is there."""
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for section, values in chosen.items():
+        document["config"][section] = {**document["config"].get(section, {}), **values}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
 
 
 _Seen = TypeVar("_Seen")

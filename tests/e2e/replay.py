@@ -10,7 +10,7 @@ from tests.e2e.harness import Stack
 from toolchain.demo import traffic
 from toolchain.demo.rows import Row
 
-PER_SECOND = 60.0
+_PER_SECOND = 60.0
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def sending(stack: Stack, some: Sequence[Row]) -> Iterator[traffic.Outcome]:
 
     with ThreadPoolExecutor(1) as pool:
         url = stack.outputs["scoring_url"]
-        sent = pool.submit(lambda: asyncio.run(traffic.send(url, forever(), per_second=PER_SECOND, outcome=outcome)))
+        sent = pool.submit(lambda: asyncio.run(traffic.send(url, forever(), per_second=_PER_SECOND, outcome=outcome)))
         try:
             yield outcome
         finally:

@@ -17,7 +17,7 @@ from lifecycle.registry import ModelRegistry
 from lifecycle.rollouts import Rollouts, RolloutStep
 from lifecycle.store import ObjectStore
 
-from tests.e2e.harness import GRADUAL, Stack, copy_checkout, eventually, running
+from tests.e2e.harness import GRADUAL, Stack, configure, copy_checkout, eventually, running
 from tests.e2e.replay import sending
 from toolchain.demo import traffic
 from toolchain.demo.rows import DRIFT_BEGINS, MODEL, Row, rows
@@ -51,11 +51,7 @@ are worth now, and was trained on an eighth of the champion's rows."""
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack of a fork that chose so, on a cluster of its own."""
     fork = copy_checkout(tmp_path_factory.mktemp("fork") / "checkout")
-    file = fork / "Pulumi.local.yaml"
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for section, chosen in _CHOSEN.items():
-        document["config"][section] = {**document["config"].get(section, {}), **chosen}
-    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    configure(fork / "Pulumi.local.yaml", _CHOSEN)
     with (fork / "models" / "car_loan" / "recipe.toml").open("a", encoding="utf-8") as recipe:
         recipe.write(_GATES)
     with running(GRADUAL, fork) as one:

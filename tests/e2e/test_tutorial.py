@@ -18,7 +18,7 @@ import yaml
 from lifecycle.prediction_log import PredictionLog
 from lifecycle.store import ObjectStore
 
-from tests.e2e.harness import ROOT, Stack, eventually
+from tests.e2e.harness import ROOT, Stack, configure, eventually
 from toolchain.cluster import node
 from toolchain.cluster.settings import ClusterSettings
 from toolchain.paths import cache_dir, state_dir
@@ -148,11 +148,7 @@ def prometheus_counts_them(reader: Reader, said: str) -> None:
 
     assert eventually(lambda: counted(reader.enter(str(command))), lambda seen: seen.get("1", 0) >= 2)["1"] == 2
 
-    def firing() -> list[str]:
-        alerts = httpx.get(f"{reader.outputs['alertmanager_url']}/api/v2/alerts", timeout=10).json()
-        return [alert["labels"]["alertname"] for alert in alerts]
-
-    assert "Watchdog" in eventually(firing, lambda seen: "Watchdog" in seen, 120)
+    assert "Watchdog" in eventually(reader.stack.alerts, lambda seen: "Watchdog" in seen, 120)
 
 
 def the_loop_closes_by_itself_and_loses_no_request(reader: Reader, said: str) -> None:
@@ -257,11 +253,7 @@ class Edit:
 
     def make(self, clone: Path) -> None:
         """As a reader who adds it to what is there."""
-        path = clone / self.file
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key, values in yaml.safe_load(self.setting).items():
-            document["config"][key] = {**document["config"].get(key, {}), **values}
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        configure(clone / self.file, yaml.safe_load(self.setting))
 
 
 _STEP: Final = re.compile(
